@@ -54,7 +54,7 @@ HISTORY_PLAYS = Table(
         Column(
             "ts",
             "timestamp",
-            "The export's own time stamp, UTC: `ts` of an extended row, `endTime` (cut to the minute) of an account row.",
+            "The export's own time stamp, UTC: an extended `ts`, or an account `endTime`, cut to the minute.",
             nullable=False,
         ),
         _MS_PLAYED,

@@ -1,0 +1,228 @@
+"""Objects by key: the port, and the local home's folder behind it.
+
+A key is a path of plain segments ("cleaned/plays/listener=anna/year=2024/part.parquet"). What is inside an object, and
+which keys there are, belongs to the modules beside this one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+_SCHEME = "lake:///"
+_WRITING = ".writing"
+_ABANDONED_AFTER_SECONDS = 24 * 3600
+
+
+class StorageError(Exception):
+    """The storage could not do what was asked; the message is a sentence for the user."""
+
+
+class ObjectMissing(StorageError):
+    """There is no object of that key."""
+
+
+class StorageFull(StorageError):
+    """There is no space left; nothing was half-written."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """What a listing says of an object: `size` in bytes, `modified` as an instant in UTC."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
+class Storage(Protocol):
+    """Objects by key. A reader sees an object whole, as it was or as it is, never in between."""
+
+    def read(self, key: str) -> bytes:
+        """The object's content.
+
+        Raises:
+            ObjectMissing: there is none; the message names the key.
+        """
+
+    def write(self, key: str, content: bytes) -> None:
+        """Put an object in place of whatever has its key.
+
+        Raises:
+            StorageFull: no space is left; what was there is still there.
+        """
+
+    def write_new(self, key: str, content: bytes) -> bool:
+        """Put an object where there is none; of several writers exactly one gets True, and nothing is overwritten.
+
+        Raises:
+            StorageFull: no space is left.
+        """
+
+    def list(self, prefix: str) -> list[StoredObject]:
+        """The objects in the folder `prefix` and in those below it, by key; those of the whole lake for "".
+
+        A prefix is whole segments: `listener=ann` does not find what belongs to `listener=anna`.
+        """
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; one that is not there is no error."""
+
+    def uri(self, key: str) -> str:
+        """How the catalog names an object, or (ending in a slash) a folder."""
+
+    def key_of(self, uri: str) -> str:
+        """The key that `uri` names: the inverse of `uri`.
+
+        Raises:
+            ValueError: it names nothing in this storage.
+        """
+
+
+class FolderStorage:
+    """Objects as files in a folder.
+
+    A file is first written whole in `.writing/` of the same folder, hence on the same disk, where no listing sees it;
+    then it gets its name in one step. Its content is flushed to the disk (fsync, well under a millisecond on an SSD)
+    before that step: without it, a power cut could leave the new name on an empty file. The name itself is not
+    flushed: losing it leaves the object as it was, which a rebuild repairs.
+
+    URIs (`lake:///…`) are relative to the folder, so that a lake can be moved or copied as it is.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._swept = False
+
+    def path(self, key: str) -> Path:
+        """The file of an object, or the folder of a prefix.
+
+        Raises:
+            ValueError: the key is not a path of plain segments, and might lead out of the lake.
+        """
+        segments = key.rstrip("/").split("/")
+        if any(not segment or segment.startswith(".") or "\0" in segment for segment in segments):
+            raise ValueError(f"Not a key of the lake: {key!r}.")
+        return self.root.joinpath(*segments)
+
+    def read(self, key: str) -> bytes:
+        """See Storage."""
+        try:
+            return self.path(key).read_bytes()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise ObjectMissing(f"The lake has no object {key} (looked in {self.root}).") from None
+        except OSError as error:
+            raise StorageError(f"{key} cannot be read in {self.root}: {error.strerror}.") from error
+
+    def write(self, key: str, content: bytes) -> None:
+        """See Storage."""
+        path = self.path(key)
+        with self._written(content, key) as written:
+            _in_its_folder(path, lambda: written.replace(path))
+
+    def write_new(self, key: str, content: bytes) -> bool:
+        """See Storage. A hard link is made only where the name is free, and appears with its whole content."""
+        path = self.path(key)
+        if path.exists():
+            return False
+        with self._written(content, key) as written:
+            try:
+                _in_its_folder(path, lambda: path.hardlink_to(written))
+            except FileExistsError:
+                return False
+        return True
+
+    def list(self, prefix: str) -> list[StoredObject]:
+        """See Storage."""
+        folder = self.path(prefix) if prefix else self.root
+        return sorted(self._files(str(folder), prefix.rstrip("/")), key=lambda stored: stored.key)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """See Storage. Folders that become empty go too: in an object store there would be none."""
+        for key in keys:
+            path = self.path(key)
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # the first folder that is not empty ends it
+                for folder in path.relative_to(self.root).parents[:-1]:
+                    (self.root / folder).rmdir()
+
+    def uri(self, key: str) -> str:
+        """See Storage."""
+        self.path(key)
+        return _SCHEME + key
+
+    def key_of(self, uri: str) -> str:
+        """See Storage."""
+        key = uri.removeprefix(_SCHEME)
+        if key == uri:
+            raise ValueError(f"{uri!r} is not in this lake, whose objects are named {_SCHEME}…")
+        self.path(key)
+        return key
+
+    @contextmanager
+    def _written(self, content: bytes, key: str) -> Iterator[Path]:
+        """A file with that content, on the disk, under a name that is nobody else's."""
+        folder = self.root / _WRITING
+        self._sweep(folder)
+        written = folder / uuid.uuid4().hex
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with written.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            yield written
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFull(
+                    f"No space is left in {self.root} to write {key} ({len(content):,} bytes). What was there before "
+                    "is untouched: free some space and run again."
+                ) from error
+            raise StorageError(f"{key} cannot be written in {self.root}: {error.strerror}.") from error
+        finally:
+            with suppress(OSError):
+                written.unlink(missing_ok=True)
+
+    def _sweep(self, folder: Path) -> None:
+        """Remove what killed writers left behind; once is enough, and a day old is nobody's work in progress."""
+        if self._swept:
+            return
+        self._swept = True
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.stat().st_mtime < time.time() - _ABANDONED_AFTER_SECONDS:
+                    Path(entry.path).unlink(missing_ok=True)
+
+    def _files(self, folder: str, prefix: str) -> Iterator[StoredObject]:
+        try:
+            entries = list(os.scandir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            key = f"{prefix}/{entry.name}" if prefix else entry.name
+            if entry.is_dir():
+                yield from self._files(entry.path, key)
+                continue
+            with suppress(FileNotFoundError):  # removed since the folder was read
+                status = entry.stat()
+                yield StoredObject(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+
+def _in_its_folder(path: Path, give_name: Callable[[], object]) -> None:
+    """Give a file its name in a folder that may not be there yet, or that a `delete` beside us removes meanwhile."""
+    for _ in range(3):
+        with suppress(FileNotFoundError):
+            give_name()
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+    give_name()

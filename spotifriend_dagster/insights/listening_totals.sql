@@ -108,7 +108,7 @@ listens AS (
     SELECT
         listener,
         started_at,
-        LEAD(started_at) OVER (PARTITION BY listener ORDER BY started_at, play_number) AS next_started_at
+        LEAD(started_at) OVER (PARTITION BY listener ORDER BY play_number) AS next_started_at
     FROM plays
     WHERE is_counted AND is_listen
 ),

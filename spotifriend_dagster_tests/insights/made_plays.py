@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -167,6 +168,15 @@ def derived_tables(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame
     return derived | dict(frames)
 
 
+def known_history_start(own: Iterable[Mapping[str, Any]]) -> datetime | None:
+    """The start of one listener's first counted listen that another follows within 30 days; None without one."""
+    starts = [row["started_at"] for row in own if row["is_counted"] and row["is_listen"]]
+    for start, after in pairwise(starts):
+        if after - start <= timedelta(days=30):
+            return start
+    return None
+
+
 def _calendar(local: datetime) -> dict[str, Any]:
     return {
         "local_date": local.date(),
@@ -192,16 +202,22 @@ def _number_sessions(own: list[dict[str, Any]]) -> None:
 
 def _judge_novelty(own: list[dict[str, Any]]) -> None:
     heard: dict[str, list[datetime]] = defaultdict(list)
+    known_from = known_history_start(own)
     for row in own:
         if not (row["is_counted"] and row["is_listen"] and row["media"] == "track"):
             continue
         start = row["started_at"]
+        is_known = known_from is not None and start >= known_from
         for kind, name in (("artist", row["artist_name"]), ("recording", row["recording_id"])):
             if name is None:
                 continue
             before = heard[f"{kind}:{name}"]
             if kind == "recording":
-                row.setdefault("is_repeat", any(start - timedelta(hours=168) <= at < start for at in before))
+                repeated = heard[f"repeat:{name}"]
+                row.setdefault("is_repeat", any(start - timedelta(hours=168) <= at < start for at in repeated))
+                repeated.append(start)
+            if not is_known:
+                continue
             if not before:
                 novelty = "discovery"
             elif start - before[-1] < _RETURN_AFTER:

@@ -1,0 +1,10 @@
+"""`python -m spotifriend_dagster.tables`, in the project's folder: write docs/data-dictionary.md anew."""
+
+from pathlib import Path
+
+from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
+from spotifriend_dagster.tables.insight import load_insights
+from spotifriend_dagster.tables.raw import RAW_TABLES
+from spotifriend_dagster.tables.rendering import data_dictionary
+
+Path("docs/data-dictionary.md").write_text(data_dictionary((*RAW_TABLES, *CLEANED_TABLES), load_insights()), "utf-8")

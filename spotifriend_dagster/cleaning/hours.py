@@ -10,7 +10,9 @@ import pandas as pd
 
 from spotifriend_dagster.cleaning.time_zones import HOUR_MS, calendar_of, epoch_ms, zone_clock
 from spotifriend_dagster.tables.cleaned import PLAY_HOURS
-from spotifriend_dagster.tables.frames import typed_frame
+from spotifriend_dagster.tables.frames import empty_frame, typed_frame
+
+_OF_PLAY = ["play_number", "media", "artist_name", "is_counted", "ms_played_is_estimate"]
 
 
 def split_by_hour(plays: pd.DataFrame) -> pd.DataFrame:
@@ -25,25 +27,25 @@ def split_by_hour(plays: pd.DataFrame) -> pd.DataFrame:
     Returns:
         A typed frame of `play_hours`, in the order of `plays` and of the parts.
     """
+    if plays.empty:
+        return empty_frame(PLAY_HOURS)
     started_ms = epoch_ms(plays["started_at"])
     ended_ms = started_ms + plays["ms_played"].to_numpy()
-    zone_codes, zones = pd.factorize(plays["time_zone"])
-    pieces = [
-        _parts(zones[code], np.flatnonzero(zone_codes == code), started_ms, ended_ms) for code in range(len(zones))
-    ]
-    parts = pd.concat(pieces or [_parts("UTC", np.array([], dtype="int64"), started_ms, ended_ms)])
-    parts = parts.sort_values(["play", "part"], ignore_index=True)
-    of_play = plays[["play_number", "media", "artist_name", "is_counted", "ms_played_is_estimate"]].iloc[parts["play"]]
-    of_play = of_play.reset_index(drop=True)
+    zone_of_play, zones = pd.factorize(plays["time_zone"])
+    parts = pd.concat(
+        _parts(zone, np.flatnonzero(zone_of_play == number), started_ms, ended_ms) for number, zone in enumerate(zones)
+    ).sort_values(["play", "part"], ignore_index=True)
+    of_play = plays[_OF_PLAY].take(parts["play"].to_numpy()).set_axis(parts.index)
     return typed_frame(pd.concat([parts, calendar_of(parts["local"]), of_play], axis="columns"), PLAY_HOURS)
 
 
 def _parts(zone: str, rows: np.ndarray, started_ms: np.ndarray, ended_ms: np.ndarray) -> pd.DataFrame:
+    """The parts of the plays of one zone: position of the play, number of the part, its local start and length."""
     at, end = started_ms[rows], ended_ms[rows]
     clock = zone_clock(zone, np.concatenate([at, end]))
     pieces = []
     part = 0
-    while part == 0 or len(rows):
+    while len(rows):
         local = at + clock.offset_at(at)
         until = np.minimum(end, np.minimum(at + HOUR_MS - local % HOUR_MS, clock.next_change(at)))
         pieces.append({"play": rows, "part": np.full(len(rows), part), "local": local, "ms_played": until - at})

@@ -15,6 +15,7 @@ RETURN_WITHIN = pd.Timedelta(days=180)
 REPEAT_WITHIN = pd.Timedelta(hours=168)
 KNOWN_WITHIN = pd.Timedelta(days=30)
 _EARLIER_LISTENS = 3
+_CLASSES = ["discovery", "returning", "rediscovery", "lapsed"]
 
 
 def known_history_start(plays: pd.DataFrame) -> pd.Timestamp | NaTType:
@@ -49,37 +50,36 @@ def add_novelty(plays: pd.DataFrame) -> pd.DataFrame:
             is_counted.
     """
     is_music = plays["is_listen"] & plays["is_counted"] & (plays["media"] == "track")
-    is_known = is_music & (plays["started_at"] >= known_history_start(plays))
+    listens = plays.loc[is_music, ["started_at", "artist_name", "recording_id"]]
+    known = listens.loc[listens["started_at"] >= known_history_start(plays)]
     return plays.assign(
-        artist_novelty=_novelty(plays.loc[is_known], "artist_name").reindex(plays.index),
-        recording_novelty=_novelty(plays.loc[is_known], "recording_id").reindex(plays.index),
-        is_repeat=_is_repeat(plays.loc[is_music]).reindex(plays.index),
+        artist_novelty=_novelty(known["started_at"], known["artist_name"]).reindex(plays.index),
+        recording_novelty=_novelty(known["started_at"], known["recording_id"]).reindex(plays.index),
+        is_repeat=_is_repeat(listens["started_at"], listens["recording_id"]).reindex(plays.index),
     )
 
 
-def _novelty(listens: pd.DataFrame, of: str) -> pd.Series:
-    listens = listens.loc[listens[of].notna(), ["started_at", of]]
-    groups = listens.groupby(of, sort=False)
-    earlier = groups.cumcount()
-    is_recent = (listens["started_at"] - groups["started_at"].shift()) < RETURN_WITHIN
+def _novelty(started_at: pd.Series, of: pd.Series) -> pd.Series:
+    started_at, of = started_at[of.notna()], of.dropna()
+    earlier = of.groupby(of, sort=False).cumcount().to_numpy()
+    is_recent = (started_at - started_at.groupby(of, sort=False).shift()) < RETURN_WITHIN
     classes = np.select(
-        [earlier == 0, is_recent, earlier >= _EARLIER_LISTENS],
-        ["discovery", "returning", "rediscovery"],
-        default="lapsed",
+        [earlier == 0, is_recent.to_numpy(), earlier >= _EARLIER_LISTENS],
+        [_CLASSES.index("discovery"), _CLASSES.index("returning"), _CLASSES.index("rediscovery")],
+        default=_CLASSES.index("lapsed"),
     )
-    return pd.Series(classes, index=listens.index, dtype="str")
+    return pd.Series(pd.array(_CLASSES, dtype="str").take(classes), index=of.index)
 
 
-def _is_repeat(listens: pd.DataFrame) -> pd.Series:
-    recording = pd.factorize(listens["recording_id"])[0]
-    started_ms = epoch_ms(listens["started_at"])
+def _is_repeat(started_at: pd.Series, recording_id: pd.Series) -> pd.Series:
+    recording = pd.factorize(recording_id)[0]
+    started_ms = epoch_ms(started_at)
     order = np.lexsort((started_ms, recording))
     recording, started_ms = recording[order], started_ms[order]
     is_later = np.ones(len(order), dtype=bool)
     is_later[1:] = (recording[1:] != recording[:-1]) | (started_ms[1:] != started_ms[:-1])
     # The last listen that started strictly earlier is the one before the first of those that started together.
     before = np.maximum.accumulate(np.where(is_later, np.arange(len(order)), 0)) - 1
-    since_ms = started_ms - started_ms[before]
-    is_repeat = (before >= 0) & (recording[before] == recording) & (recording >= 0)
-    is_repeat &= since_ms <= REPEAT_WITHIN // pd.Timedelta(milliseconds=1)
-    return pd.Series(is_repeat, index=listens.index[order], dtype="boolean")
+    is_repeat = (before >= 0) & (recording >= 0) & (recording[before] == recording)
+    is_repeat &= started_ms - started_ms[before] <= REPEAT_WITHIN // pd.Timedelta(milliseconds=1)
+    return pd.Series(is_repeat, index=started_at.index[order], dtype="boolean")

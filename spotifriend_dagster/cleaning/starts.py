@@ -39,7 +39,7 @@ def start_times(history: pd.DataFrame) -> pd.DataFrame:
     )
     started_at = history["offline_at"].where(by_offline, latest_start)
     reason = history["reason_end"]
-    is_late = reason.isin(_LATE_REASONS) | reason.str.startswith(_LATE_PREFIX).fillna(False).astype(bool)
+    is_late = reason.isin(_LATE_REASONS) | reason.str.startswith(_LATE_PREFIX)
     return pd.DataFrame(
         {
             "started_at": _instants(started_at),
@@ -68,12 +68,10 @@ def recent_start_times(recent: pd.DataFrame) -> pd.DataFrame:
         ms_played and ms_played_is_estimate. Instants are UTC.
     """
     ended_at = recent["played_at"]
-    known = recent["duration_ms"].where(recent["duration_ms"] > 0)
-    duration_ms = known.fillna(SHORTEST_POLLED_MS).astype("int64")
-    instants = np.unique(ended_at.dt.as_unit("ms").astype("int64").to_numpy())
-    gaps = pd.Series(np.diff(instants, prepend=instants[:1] - (1 << 50)), index=instants)
-    gap_ms = ended_at.dt.as_unit("ms").astype("int64").map(gaps)
-    ms_played = np.minimum(duration_ms, np.maximum(gap_ms, SHORTEST_POLLED_MS)).astype("int64")
+    duration_ms = recent["duration_ms"].where(recent["duration_ms"] > 0).fillna(SHORTEST_POLLED_MS).astype("int64")
+    instants = pd.Series(ended_at.sort_values().unique())
+    gap_ms = ended_at.map(instants.diff().set_axis(instants)) // pd.Timedelta(milliseconds=1)
+    ms_played = np.fmin(duration_ms, gap_ms.clip(lower=SHORTEST_POLLED_MS)).astype("int64")
     return pd.DataFrame(
         {
             "started_at": _instants(ended_at - pd.to_timedelta(ms_played, unit="ms")),

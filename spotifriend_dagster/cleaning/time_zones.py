@@ -17,6 +17,8 @@ import pandas as pd
 
 HOUR_MS = 3_600_000
 _DAY_MS = 24 * HOUR_MS
+_ALWAYS = int(np.iinfo("int64").min)
+_NEVER = int(np.iinfo("int64").max)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYPARTS = pd.array(["night", "morning", "afternoon", "evening"], dtype="str")
 _THURSDAY = 3  # the weekday of 1970-01-01, Monday being 0
@@ -31,8 +33,10 @@ class UnknownTimeZone(TimeZoneError):
     """No time zone has this name."""
 
     def __init__(self, name: str) -> None:
-        similar = difflib.get_close_matches(name, sorted(available_timezones()), n=1, cutoff=0.5)
-        cure = f"did you mean {similar[0]!r}?" if similar else "use a name of the IANA list, such as 'Europe/London'."
+        zones = sorted(available_timezones())
+        by_words = {zone.rpartition("/")[2].lower(): zone for zone in zones} | {zone.lower(): zone for zone in zones}
+        similar = difflib.get_close_matches(name.strip().lower().replace(" ", "_"), by_words, n=1)
+        cure = f"did you mean {by_words[similar[0]]!r}?" if similar else "use an IANA name, such as 'Europe/London'."
         super().__init__(f"There is no time zone {name!r}: {cure}")
 
 
@@ -57,19 +61,20 @@ class ZoneHistory:
         entries = list(zones)
         if not entries:
             raise UnorderedTimeZones("The list of time zones is empty: name at least one, such as 'Europe/London'.")
-        self.names = tuple(name for _, name in entries)
-        starts = []
+        starts: list[int] = []
         for valid_from, name in entries:
             zone = _zone(name)
-            if valid_from is not None:
-                starts.append(_instant_ms(valid_from, zone))
-            elif starts or name is not entries[0][1]:
-                raise UnorderedTimeZones(f"Time zone {name!r} is not the first of its list: it needs a valid_from.")
-        self._changes = np.array(starts[1:] if entries[0][0] is not None else starts, dtype="int64")
-        if (np.diff(starts) <= 0).any():
-            raise UnorderedTimeZones(
-                f"The time zones {', '.join(self.names)} are not in order: each valid_from must be later than the last."
-            )
+            if valid_from is None and starts:
+                raise UnorderedTimeZones(f"Time zone {name!r} needs a valid_from: only the first of a list has none.")
+            start = _ALWAYS if valid_from is None else _instant_ms(valid_from, zone)
+            if starts and start <= starts[-1]:
+                raise UnorderedTimeZones(
+                    f"Time zone {name!r} is valid from {valid_from}, which is not after the start of the zone before "
+                    "it: list the zones from the oldest to the newest."
+                )
+            starts.append(start)
+        self.names = tuple(name for _, name in entries)
+        self._changes = np.array(starts[1:], dtype="int64")
 
     @classmethod
     def always(cls, zone: str) -> ZoneHistory:
@@ -117,8 +122,8 @@ class ZoneClock:
         return self.offsets[np.searchsorted(self.changes, instants, side="right") - 1]
 
     def next_change(self, instants: np.ndarray) -> np.ndarray:
-        """The first change of offset after each instant; far in the future where there is none."""
-        return np.append(self.changes, np.iinfo("int64").max)[np.searchsorted(self.changes, instants, side="right")]
+        """The first change of offset after each instant; beyond all time where the span has none."""
+        return np.append(self.changes, _NEVER)[np.searchsorted(self.changes, instants, side="right")]
 
 
 def zone_clock(zone: str, instants: np.ndarray) -> ZoneClock:

@@ -1,0 +1,111 @@
+/*
+description: >-
+  What goes with playing music again: the listens of tracks, repeats (heard in the 168 h before) and others, by
+  circumstance, over the whole history. Correlation, never cause. By week it is in `repeat_share`.
+grain: [listener, dimension, value]
+columns:
+  listener: plays.listener
+  dimension: string! What the listens are told apart by, `all`, `back_to_back`, `reason_start`, `shuffle`, `daypart` or
+    `days_known`; listens for which it is unknown are left out.
+  value: string! For `back_to_back` (right after a play of the same recording in the same session) `yes` or `no`;
+    Spotify's word for the reason; shuffle `on` or `off`; the part of the day; complete days of 24 h since the
+    recording's discovery `0`, `1-6`, `7-29`, `30-179` or `180+`; or `all`.
+  listens: bigint! Listens of tracks with that value.
+  repeats: bigint! Of these, those whose recording was listened to in the 168 h before.
+  repeat_share: double! repeats ÷ listens, 0 to 1.
+  share_of_repeats: double The value's share of all repeats for which the dimension is known; null without repeats.
+  share_of_others: double The value's share of all other listens for which it is known; null without any.
+*/
+WITH music AS (
+    SELECT
+        listener,
+        started_at,
+        daypart,
+        recording_id,
+        is_repeat,
+        reason_start,
+        shuffle,
+        LAG(recording_id) OVER (PARTITION BY listener, session_number ORDER BY play_number) AS previous_recording_id
+    FROM plays
+    WHERE is_counted
+),
+discoveries AS (
+    SELECT
+        listener,
+        recording_id,
+        started_at AS discovered_at
+    FROM plays
+    WHERE recording_novelty = 'discovery'
+),
+listens AS (
+    SELECT
+        music.listener AS listener,
+        music.is_repeat AS is_repeat,
+        CASE WHEN music.recording_id = music.previous_recording_id THEN 'yes' ELSE 'no' END AS back_to_back,
+        music.reason_start AS reason_start,
+        CASE WHEN music.shuffle THEN 'on' WHEN NOT music.shuffle THEN 'off' END AS shuffle,
+        music.daypart AS daypart,
+        CASE
+            WHEN discoveries.discovered_at IS NULL THEN NULL
+            WHEN music.started_at < discoveries.discovered_at + INTERVAL '1' DAY THEN '0'
+            WHEN music.started_at < discoveries.discovered_at + INTERVAL '7' DAY THEN '1-6'
+            WHEN music.started_at < discoveries.discovered_at + INTERVAL '30' DAY THEN '7-29'
+            WHEN music.started_at < discoveries.discovered_at + INTERVAL '180' DAY THEN '30-179'
+            ELSE '180+'
+        END AS days_known
+    FROM music
+    LEFT JOIN discoveries
+        ON discoveries.listener = music.listener
+        AND discoveries.recording_id = music.recording_id
+        AND discoveries.discovered_at <= music.started_at
+    WHERE music.is_repeat IS NOT NULL
+),
+-- One count for every combination first: there are few.
+combinations AS (
+    SELECT
+        listener,
+        back_to_back,
+        reason_start,
+        shuffle,
+        daypart,
+        days_known,
+        COUNT(*) AS listens,
+        COUNT_IF(is_repeat) AS repeats
+    FROM listens
+    GROUP BY listener, back_to_back, reason_start, shuffle, daypart, days_known
+),
+circumstances AS (
+    SELECT listener, 'all' AS dimension, 'all' AS value, listens, repeats FROM combinations
+    UNION ALL
+    SELECT listener, 'back_to_back' AS dimension, back_to_back AS value, listens, repeats FROM combinations
+    UNION ALL
+    SELECT listener, 'reason_start' AS dimension, reason_start AS value, listens, repeats FROM combinations
+    UNION ALL
+    SELECT listener, 'shuffle' AS dimension, shuffle AS value, listens, repeats FROM combinations
+    UNION ALL
+    SELECT listener, 'daypart' AS dimension, daypart AS value, listens, repeats FROM combinations
+    UNION ALL
+    SELECT listener, 'days_known' AS dimension, days_known AS value, listens, repeats FROM combinations
+),
+counts AS (
+    SELECT
+        listener,
+        dimension,
+        value,
+        SUM(listens) AS listens,
+        SUM(repeats) AS repeats
+    FROM circumstances
+    WHERE value IS NOT NULL
+    GROUP BY listener, dimension, value
+)
+SELECT
+    listener,
+    dimension,
+    value,
+    listens,
+    repeats,
+    CAST(repeats AS double) / listens AS repeat_share,
+    CAST(repeats AS double) / NULLIF(SUM(repeats) OVER (PARTITION BY listener, dimension), 0) AS share_of_repeats,
+    CAST(listens - repeats AS double) / NULLIF(SUM(listens - repeats) OVER (PARTITION BY listener, dimension), 0)
+        AS share_of_others
+FROM counts

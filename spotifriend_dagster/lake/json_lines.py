@@ -1,0 +1,93 @@
+"""Rows as gzipped JSON Lines: what is kept as received, or as set aside. Which key they go to is not known here."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable, Mapping
+from io import BufferedWriter, BytesIO, RawIOBase
+from typing import TYPE_CHECKING, cast
+
+import pandas as pd
+
+from spotifriend_dagster.lake.parquet import UnreadableFile, checked, to_frame
+from spotifriend_dagster.tables.declaration import Table
+from spotifriend_dagster.tables.rendering import arrow_schema
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_LEVEL = 3  # of gzip's nine: an export is written in a third of the time that the usual 6 takes, 5 to 15 % larger
+_BLOCK = 1 << 22  # bytes
+_LONGEST_LINE = 1 << 30  # bytes
+
+
+def to_json_lines(rows: Iterable[Mapping[str, object]]) -> bytes:
+    """Rows as gzipped JSON Lines; equal rows give equal bytes."""
+    import orjson  # noqa: PLC0415 - where it is used
+
+    target = BytesIO()
+    compressed = cast(RawIOBase, gzip.GzipFile(fileobj=target, mode="wb", compresslevel=_LEVEL, mtime=0))
+    with BufferedWriter(compressed, buffer_size=1 << 20) as lines:  # the text of an export is never held whole
+        for row in rows:
+            lines.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+    return target.getvalue()
+
+
+def frame_to_json_lines(frame: pd.DataFrame, table: Table) -> bytes:
+    """A typed frame of strings, numbers and booleans as gzipped JSON Lines.
+
+    Raises:
+        ValueError: the frame is not one of that table.
+    """
+    if tuple(frame.columns) != table.column_names:
+        raise ValueError(f"A frame of columns {list(frame.columns)} is not one of table {table.name}.")
+    values = frame.astype(object).where(frame.notna(), None)
+    return to_json_lines(values.to_dict("records"))  # type: ignore[arg-type]
+
+
+def frame_from_json_lines(content: bytes, table: Table, key: str) -> pd.DataFrame:
+    """The content of one file of gzipped JSON Lines as a typed frame of the declared columns.
+
+    A column that a line does not name is null there; one that is not declared is left out.
+
+    Args:
+        content: the file's content.
+        table: the table it belongs to.
+        key: the file's key, for messages.
+
+    Raises:
+        UnreadableFile: it is no whole gzip, no JSON, or a value is of another type than declared.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+
+    schema = arrow_schema(table)
+    try:
+        found = _parsed(content, schema)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UnreadableFile(f"{key} does not hold what {table.name} declares: {error}") from error
+    return to_frame([checked(found.cast(schema), table, key)], table)
+
+
+def _parsed(content: bytes, schema: pyarrow.Schema) -> pyarrow.Table:
+    """The lines as they are parsed while they are unpacked: the text of an export is never held whole."""
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+    from pyarrow import json  # noqa: PLC0415
+
+    def unpacked() -> pyarrow.NativeFile:
+        return pa.CompressedInputStream(pa.BufferReader(content), "gzip")
+
+    def parsed(block: int) -> pyarrow.Table:
+        return json.read_json(
+            unpacked(),
+            read_options=json.ReadOptions(block_size=block),
+            parse_options=json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+        )
+
+    if not unpacked().read(1):
+        return schema.empty_table()
+    try:
+        return parsed(_BLOCK)
+    except pa.ArrowInvalid as error:
+        if "straddling" not in str(error):  # the parser's word for a line that is longer than a block
+            raise
+    return parsed(_LONGEST_LINE)

@@ -1,0 +1,86 @@
+"""Raw objects: where each is, and how the answers of a pull are kept. Nothing else builds a raw key.
+
+Raw is append-only. What a payload means belongs to `cleaning/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from itertools import count
+from urllib.parse import quote
+
+from spotifriend_dagster.lake.json_lines import to_json_lines
+from spotifriend_dagster.lake.storage import Storage
+from spotifriend_dagster.tables.declaration import Table
+from spotifriend_dagster.tables.raw import STREAMING_HISTORY
+
+_SUFFIX = ".jsonl.gz"
+
+
+def history_key(listener: str, export: str, file: str) -> str:
+    """Where the rows of one file of an export are.
+
+    Args:
+        listener: the listener's id.
+        export: the export's SHA-256.
+        file: the file's name inside the export, with its folders.
+    """
+    # Folders stay; what a pattern or a URI would read otherwise is escaped, and so is a leading dot or underscore:
+    # Athena and every listing take such a file for hidden.
+    segments = (quote(segment, safe="") for segment in file.split("/"))
+    plain = "/".join(f"%{ord(name[0]):02X}{name[1:]}" if name[0] in "._" else name for name in segments)
+    return f"{STREAMING_HISTORY.folder}/listener={listener}/export={export}/{plain}{_SUFFIX}"
+
+
+def pull_name(pulled_at: datetime) -> str:
+    """The name of a pull: its instant, as `20250301T120003123Z`; names sort by time.
+
+    Raises:
+        ValueError: the instant has no time zone.
+    """
+    if pulled_at.tzinfo is None:
+        raise ValueError(f"{pulled_at} names no instant: it has no time zone.")
+    utc = pulled_at.astimezone(UTC)
+    return f"{utc:%Y%m%dT%H%M%S}{utc.microsecond // 1000:03d}Z"
+
+
+def write_pull(
+    storage: Storage, table: Table, listener: str, pulled_at: datetime, answers: Iterable[tuple[str, object]]
+) -> str:
+    """Keep the answers of one pull, as one new object; two pulls of the same millisecond become two objects.
+
+    Args:
+        storage: the lake's storage.
+        table: the raw table that they belong to.
+        listener: whose listening it is.
+        pulled_at: when the answers came.
+        answers: the endpoint and the body, as parsed, of each answer, in the order of the pages.
+
+    Returns:
+        The object's key.
+    """
+    import orjson  # noqa: PLC0415 - where it is used
+
+    name = pull_name(pulled_at)
+    utc = pulled_at.astimezone(UTC)
+    content = to_json_lines(
+        {
+            "pulled_at": utc.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "endpoint": endpoint,
+            "page": page,
+            "payload": orjson.dumps(payload).decode(),
+        }
+        for page, (endpoint, payload) in enumerate(answers)
+    )
+    folder = f"{table.folder}/listener={listener}/dt={utc:%Y-%m-%d}"
+    for copy in count(1):
+        key = f"{folder}/{name}{'' if copy == 1 else f'-{copy}'}{_SUFFIX}"
+        if storage.write_new(key, content):
+            return key
+    raise AssertionError("There is always a number that is free.")
+
+
+def object_name(key: str) -> str:
+    """The name of a raw object, as cleaned tables cite it: the key's last part without its suffix."""
+    return key.rpartition("/")[2].removesuffix(_SUFFIX)

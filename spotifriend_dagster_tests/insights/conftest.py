@@ -66,8 +66,15 @@ def lake() -> Iterator[Lake]:
 
 def _duckdb_sql(query: str) -> str:
     import sqlglot
+    from sqlglot import exp
 
-    return sqlglot.transpile(query, read="athena", write="duckdb")[0]
+    def counted(node: exp.Expression) -> exp.Expression:
+        # DuckDB's own COUNT_IF gives null where it meets no true or false; Athena's gives 0.
+        if isinstance(node, exp.CountIf):
+            return exp.Filter(this=exp.Count(this=exp.Star()), expression=exp.Where(this=node.this))
+        return node
+
+    return sqlglot.parse_one(query, read="athena").transform(counted).sql("duckdb")
 
 
 def _duckdb_type(declared: str) -> str:

@@ -1,0 +1,152 @@
+"""Pages of recently-played, as typed rows of `recent_plays`: one day of collection of one listener at a time.
+
+Which plays other days and exports also hold belongs to `duplicates.py` and `matching.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import orjson
+import pandas as pd
+
+from spotifriend_dagster.cleaning.instants import problems_of_instants, read_instants
+from spotifriend_dagster.cleaning.media import without_placeholder_names
+from spotifriend_dagster.tables.cleaned import RECENT_PAGES, RECENT_PLAYS, RECENT_REJECTS
+from spotifriend_dagster.tables.frames import typed_frame
+
+_UNREADABLE = "page is not readable as JSON"
+_NO_ITEMS = "page has no list of plays"
+
+
+@dataclass(frozen=True)
+class CleanedRecent:
+    """What became of the polls of one day: typed frames of `recent_plays`, `recent_pages` and `recent_rejects`.
+
+    Every play of a page is rejected, new that day (a row of plays), or a repeat (counted in its `copies`).
+    """
+
+    plays: pd.DataFrame
+    pages: pd.DataFrame
+    rejects: pd.DataFrame
+
+
+def clean_recent(raw: pd.DataFrame, day: date, now: pd.Timestamp) -> CleanedRecent:
+    """Type the plays that one day's polls of recently-played returned to one listener.
+
+    A play is known by its `played_at` and its track's URI; the first poll of the day that returned it is the one that
+    it comes from. Both dialects of the Web API are read (2026: development mode and extended quota). A local file has a
+    URI and names, but no ids. A page that cannot be read is rejected as if it were one play, at its place in the poll.
+
+    Args:
+        raw: rows of `raw_recently_played`, and `file`, the raw object's name: one object is one poll, one row a page of
+            it.
+        day: the UTC day of collection.
+        now: the wall clock, UTC-aware.
+    """
+    pulled_at = read_instants(raw["pulled_at"])
+    raw = raw.assign(pulled_at=pulled_at.groupby(raw["file"]).transform("min"))
+    raw = raw.sort_values(["pulled_at", "file", "page"], ignore_index=True)
+    items = pd.DataFrame(_items(raw), columns=_ITEM_COLUMNS)
+    played_at = read_instants(items["played_at"].astype("str"))
+    reason = items["reason"].astype("str").fillna(problems_of_instants(played_at, items["played_at"], now))
+    is_good = reason.isna()
+    good = without_placeholder_names(items.assign(played_at=played_at, collected_on=pd.Timestamp(day))[is_good])
+    good["copies"] = good.groupby(["played_at", "track_uri"])["row"].transform("size")
+    plays = good.drop_duplicates(["played_at", "track_uri"])
+    rejects = items.assign(origin=day.isoformat(), file=items["page"], reason=reason)[~is_good]
+    rejects["payload"] = [
+        item if isinstance(item, str) else orjson.dumps(item).decode() for item in rejects["received"]
+    ]
+    return CleanedRecent(
+        plays=typed_frame(plays, RECENT_PLAYS),
+        pages=typed_frame(_pages(raw, items, good, plays, day), RECENT_PAGES),
+        rejects=typed_frame(rejects, RECENT_REJECTS),
+    )
+
+
+_ITEM_COLUMNS = [
+    *("page", "row", "received", "reason", "played_at"),
+    *("track_uri", "track_name", "artist_name", "album_name", "artist_ids", "artist_names"),
+    *("isrc", "duration_ms", "context_uri"),
+]
+
+
+def _pages(raw: pd.DataFrame, items: pd.DataFrame, good: pd.DataFrame, plays: pd.DataFrame, day: date) -> pd.DataFrame:
+    pages = raw.groupby("file", sort=False)["pulled_at"].first().to_frame().rename_axis("page")
+    rows = items.groupby("page").size()
+    times = good.groupby("page")["played_at"]
+    pages = pages.assign(
+        collected_on=pd.Timestamp(day),
+        rows=rows,
+        rejected_rows=rows.sub(times.size(), fill_value=0),
+        new_rows=plays.groupby("page").size(),
+        oldest_played_at=times.min(),
+        newest_played_at=times.max(),
+    )
+    return pages.fillna({"rows": 0, "rejected_rows": 0, "new_rows": 0}).reset_index()
+
+
+def _items(raw: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    rows = dict.fromkeys(raw["file"], 0)
+    for file, payload in zip(raw["file"], raw["payload"], strict=True):
+        for item in _plays_of_page(payload):
+            yield {"page": file, "row": rows[file], **item}
+            rows[file] += 1
+
+
+def _plays_of_page(payload: str) -> Iterator[dict[str, Any]]:
+    try:
+        answer = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        yield {"reason": _UNREADABLE, "received": payload}
+        return
+    items = answer.get("items") if isinstance(answer, dict) else None
+    if not isinstance(items, list):
+        yield {"reason": _NO_ITEMS, "received": payload}
+        return
+    for item in items:
+        yield {"received": item, **_play(item)}
+
+
+def _play(item: Any) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        return {"reason": "no play"}
+    track = item.get("track") or item.get("item")
+    if not isinstance(track, dict):
+        return {"reason": "no track"}
+    if track.get("type") == "episode":
+        return {"reason": "an episode, not a track"}
+    uri = _text(track.get("uri"))
+    if uri is None:
+        return {"reason": "no track URI"}
+    artists = [artist for artist in _list(track.get("artists")) if isinstance(artist, dict)]
+    names = [_text(artist.get("name")) for artist in artists]
+    duration_ms = track.get("duration_ms")
+    return {
+        "played_at": _text(item.get("played_at")),
+        "track_uri": uri,
+        "track_name": _text(track.get("name")),
+        "artist_name": names[0] if names else None,
+        "album_name": _text(_dict(track.get("album")).get("name")),
+        "artist_ids": [_text(artist.get("id")) for artist in artists],
+        "artist_names": names,
+        "isrc": _text(_dict(track.get("external_ids")).get("isrc")),
+        "duration_ms": duration_ms if type(duration_ms) is int and duration_ms > 0 else None,
+        "context_uri": _text(_dict(item.get("context")).get("uri")),
+    }
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

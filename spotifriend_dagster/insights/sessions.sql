@@ -14,8 +14,8 @@ columns:
   ms_played: bigint! Milliseconds of sound in it.
   plays: bigint! Plays in it, of any media.
   listens: bigint! Plays of at least 30 s in it.
-  skips: bigint! Skips in it.
-  skippable_plays: bigint! Plays for which the skip rule can be decided.
+  skips: bigint! Skips of tracks in it.
+  skippable_plays: bigint! Plays of tracks for which the skip rule can be decided.
   artists: bigint! Distinct artists listened to in it.
   shuffle_share: double Share of its plays with shuffle on; null where unknown.
   first_track_name: string Title of its first track.
@@ -33,9 +33,9 @@ SELECT
     SUM(ms_played) AS ms_played,
     COUNT(*) AS plays,
     COUNT_IF(is_listen) AS listens,
-    COUNT_IF(is_skip) AS skips,
-    COUNT(is_skip) AS skippable_plays,
-    COUNT(DISTINCT artist_name) FILTER (WHERE is_listen) AS artists,
+    COUNT_IF(is_skip AND media = 'track') AS skips,
+    COUNT(is_skip) FILTER (WHERE media = 'track') AS skippable_plays,
+    COUNT(DISTINCT artist_name) FILTER (WHERE is_listen AND media = 'track') AS artists,
     CAST(COUNT_IF(shuffle) AS double) / NULLIF(COUNT(shuffle), 0) AS shuffle_share,
     MIN_BY(track_name, play_number) FILTER (WHERE media = 'track') AS first_track_name,
     MAX_BY(track_name, play_number) FILTER (WHERE media = 'track') AS last_track_name

@@ -6,6 +6,7 @@ The frames' shorthand is in `made_plays.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import duckdb
 import pandas as pd
@@ -16,6 +17,7 @@ from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.frames import dtype
 from spotifriend_dagster.tables.insight import load_insights
+from spotifriend_dagster_tests.insights.made_history import made_history
 from spotifriend_dagster_tests.insights.made_plays import derived_tables
 
 CLEANED = {table.name: table for table in CLEANED_TABLES}
@@ -61,8 +63,16 @@ def lake() -> Iterator[Lake]:
         connection.close()
 
 
+@pytest.fixture(scope="session")
+def made_lake(lake: Lake) -> Callable[[int], Run]:
+    """`made_lake(seed)` is the lake of `made_history(seed)`, made once."""
+    return lru_cache(lambda seed: lake(plays=made_history(seed)))
+
+
 def _make(connection: duckdb.DuckDBPyConnection, table: Table, query: str) -> pd.DataFrame:
-    connection.execute(f"CREATE OR REPLACE VIEW _result AS {sqlglot.transpile(query, read='athena', write='duckdb')[0]}")
+    connection.execute(
+        f"CREATE OR REPLACE VIEW _result AS {sqlglot.transpile(query, read='athena', write='duckdb')[0]}"
+    )
     given = tuple(row[0] for row in connection.execute("DESCRIBE _result").fetchall())
     assert given == table.column_names, f"the header of {table.name} names other columns than its query"
     cast = ", ".join(f"CAST({column.name} AS {_duckdb_type(column.type)}) AS {column.name}" for column in table.columns)

@@ -1,0 +1,185 @@
+"""Cleaned assets: typed rows and plays. Every rule they apply is in `cleaning/`, as pure functions over one listener."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+from typing import Any, TypeVar
+
+import dagster as dg
+import pandas as pd
+
+from spotifriend_dagster.assets.resources import Listeners
+from spotifriend_dagster.assets.specs import (
+    OWNERS,
+    asset_key,
+    every_listener_check,
+    every_listener_result,
+    table_metadata,
+    unknown_fields_check,
+    unknown_fields_result,
+)
+from spotifriend_dagster.cleaning.history import CleanedHistory, clean_history
+from spotifriend_dagster.cleaning.plays import UnitedPlays, unite_plays
+from spotifriend_dagster.cleaning.recent import CleanedRecent, clean_recent
+from spotifriend_dagster.lake.io_managers import Part, StoredTable
+from spotifriend_dagster.tables.cleaned import (
+    HISTORY_FILES,
+    HISTORY_PLAYS,
+    HISTORY_REJECTS,
+    PLAY_HOURS,
+    PLAYS,
+    RECENT_PAGES,
+    RECENT_PLAYS,
+    RECENT_REJECTS,
+    ROW_OUTCOMES,
+)
+from spotifriend_dagster.tables.declaration import Table
+from spotifriend_dagster.tables.raw import RECENTLY_PLAYED, STREAMING_HISTORY
+
+_Result = TypeVar("_Result")
+
+
+def _outs(*tables: Table) -> dict[str, dg.AssetOut]:
+    return {
+        table.name: dg.AssetOut(
+            key=asset_key(table),
+            io_manager_key=f"{table.format}_io_manager",
+            group_name="cleaned",
+            kinds={"pandas", "json" if table.format == "jsonl" else "parquet"},
+            owners=OWNERS,
+            description=table.description,
+            metadata=table_metadata(table),
+        )
+        for table in tables
+    }
+
+
+def _ins(*tables: Table) -> dict[str, dg.AssetIn]:
+    return {
+        table.name: dg.AssetIn(key=asset_key(table), input_manager_key=f"{table.format}_io_manager") for table in tables
+    }
+
+
+def _each(
+    present: Iterable[str], work: Callable[[str], _Result], failures: dict[str, str], log: logging.Logger
+) -> Iterator[tuple[str, _Result]]:
+    """`work`'s result for one listener after another; a listener's failure is kept, and stops nobody else."""
+    for listener in present:
+        try:
+            result = work(listener)
+        except Exception as error:
+            log.exception("Listener %s was left out", listener)
+            failures[listener] = f"{type(error).__name__}: {error}"
+        else:
+            yield listener, result
+
+
+@dg.multi_asset(
+    name="history",
+    ins=_ins(STREAMING_HISTORY),
+    outs=_outs(HISTORY_PLAYS, HISTORY_FILES, HISTORY_REJECTS),
+    check_specs=[every_listener_check(asset_key(HISTORY_PLAYS)), unknown_fields_check(asset_key(HISTORY_PLAYS))],
+)
+def history(context: dg.AssetExecutionContext, raw_streaming_history: StoredTable) -> Iterator[Any]:
+    """Type the rows of all exports, and set aside those that cannot be read."""
+    failures: dict[str, str] = {}
+    unknown_fields: set[str] = set()
+    files: list[Part] = []
+    rejects: list[Part] = []
+    now = pd.Timestamp.now("UTC")
+
+    def plays() -> Iterator[Part]:
+        def clean(listener: str) -> CleanedHistory:
+            return clean_history(raw_streaming_history.frame(listener), now)
+
+        for listener, cleaned in _each(raw_streaming_history.listeners(), clean, failures, context.log):
+            files.append(Part(listener, cleaned.files))
+            rejects.append(Part(listener, cleaned.rejects))
+            unknown_fields.update(*cleaned.unknown_fields.values())
+            yield Part(listener, cleaned.plays)
+
+    yield dg.Output(plays(), HISTORY_PLAYS.name)
+    yield dg.Output(files, HISTORY_FILES.name)
+    yield dg.Output(rejects, HISTORY_REJECTS.name)
+    yield every_listener_result(asset_key(HISTORY_PLAYS), failures)
+    yield unknown_fields_result(asset_key(HISTORY_PLAYS), unknown_fields)
+
+
+def recent_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset of the polled plays, by day of collection."""
+
+    @dg.multi_asset(
+        name="recent",
+        ins=_ins(RECENTLY_PLAYED),
+        outs=_outs(RECENT_PLAYS, RECENT_PAGES, RECENT_REJECTS),
+        check_specs=[every_listener_check(asset_key(RECENT_PLAYS))],
+        partitions_def=days,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def recent(context: dg.AssetExecutionContext, raw_recently_played: StoredTable) -> Iterator[Any]:
+        """Type the plays of a day's polls, each once, and say which interval each page spans."""
+        failures: dict[str, str] = {}
+        parts: dict[Table, list[Part]] = {RECENT_PLAYS: [], RECENT_PAGES: [], RECENT_REJECTS: []}
+        now = pd.Timestamp.now("UTC")
+
+        def clean(listener: str) -> dict[str, CleanedRecent]:
+            days_received = raw_recently_played.frames(listener)
+            return {day: clean_recent(raw, date.fromisoformat(day), now) for day, raw in days_received.items()}
+
+        for listener, cleaned_days in _each(raw_recently_played.listeners(), clean, failures, context.log):
+            for day, cleaned in cleaned_days.items():
+                parts[RECENT_PLAYS].append(Part(listener, cleaned.plays, day))
+                parts[RECENT_PAGES].append(Part(listener, cleaned.pages, day))
+                parts[RECENT_REJECTS].append(Part(listener, cleaned.rejects, day))
+        for table, frames in parts.items():
+            yield dg.Output(frames, table.name)
+        yield every_listener_result(asset_key(RECENT_PLAYS), failures)
+
+    return recent
+
+
+@dg.multi_asset(
+    name="plays",
+    ins=_ins(HISTORY_PLAYS, HISTORY_FILES, HISTORY_REJECTS, RECENT_PLAYS, RECENT_PAGES, RECENT_REJECTS),
+    outs=_outs(PLAYS, PLAY_HOURS, ROW_OUTCOMES),
+    check_specs=[every_listener_check(asset_key(PLAYS))],
+)
+def plays(
+    context: dg.AssetExecutionContext,
+    listeners: dg.ResourceParam[Listeners],
+    history_plays: StoredTable,
+    history_files: StoredTable,
+    history_rejects: StoredTable,
+    recent_plays: StoredTable,
+    recent_pages: StoredTable,
+    recent_rejects: StoredTable,
+) -> Iterator[Any]:
+    """Unite all sources into one truth, and give every play its meaning."""
+    failures: dict[str, str] = {}
+    hours: list[Part] = []
+    outcomes: list[Part] = []
+
+    def united_plays() -> Iterator[Part]:
+        def unite(listener: str) -> UnitedPlays:
+            person = listeners.get(listener)
+            return unite_plays(
+                history=history_plays.frame(listener),
+                history_files=history_files.frame(listener),
+                history_rejects=history_rejects.frame(listener),
+                recent=recent_plays.frame(listener),
+                recent_pages=recent_pages.frame(listener),
+                recent_rejects=recent_rejects.frame(listener),
+                zones=person.zones,
+                include_private=person.include_private_sessions,
+            )
+
+        present = sorted({*history_files.listeners(), *recent_pages.listeners()})
+        for listener, united in _each(present, unite, failures, context.log):
+            hours.append(Part(listener, united.play_hours))
+            outcomes.append(Part(listener, united.row_outcomes))
+            yield Part(listener, united.plays)
+
+    yield dg.Output(united_plays(), PLAYS.name)
+    yield dg.Output(hours, PLAY_HOURS.name)
+    yield dg.Output(outcomes, ROW_OUTCOMES.name)
+    yield every_listener_result(asset_key(PLAYS), failures)

@@ -1,0 +1,95 @@
+"""Raw assets: what Spotify sent, as received. Reading exports belongs to `sources/`, meaning to `cleaning/`."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from spotifriend_dagster.assets.resources import Lake, Listeners
+from spotifriend_dagster.assets.specs import OWNERS, asset_key, table_metadata
+from spotifriend_dagster.lake.pulls import history_key
+from spotifriend_dagster.sources.exports import read_export
+from spotifriend_dagster.tables.raw import RECENTLY_PLAYED, STREAMING_HISTORY
+
+
+class ImportConfig(dg.Config):
+    """Which export to import, and for whom; without a path nothing is added."""
+
+    path: str = ""
+    listener: str = "me"
+
+
+@dg.asset(
+    key=asset_key(STREAMING_HISTORY),
+    group_name="raw",
+    kinds={"spotify", "json"},
+    owners=OWNERS,
+    description=STREAMING_HISTORY.description,
+    metadata=table_metadata(STREAMING_HISTORY),
+)
+def streaming_history(
+    context: dg.AssetExecutionContext,
+    config: ImportConfig,
+    lake: dg.ResourceParam[Lake],
+    listeners: dg.ResourceParam[Listeners],
+) -> dg.MaterializeResult:
+    """Add the rows of one export to those that the lake holds; the same export again changes nothing."""
+    metadata: dict[str, dg.MetadataValue | int | str] = {}
+    if config.path:
+        listener = listeners.get(config.listener).id
+        export = read_export(Path(config.path))
+        rows = 0
+        for file in export.files:
+            encoded = file.encode()
+            lake.storage.write(history_key(listener, export.sha256, file.name), encoded.content)
+            rows += encoded.rows
+            context.log.info("%s: %d rows", file.name, encoded.rows)
+        for problem in export.problems:
+            context.log.warning(problem)
+        metadata |= {
+            "listener": listener,
+            "export": export.sha256,
+            "rows_imported": rows,
+            "files_imported": dg.MetadataValue.json([file.name for file in export.files]),
+            "files_ignored": dg.MetadataValue.json(list(export.ignored)),
+            "problems": dg.MetadataValue.json(list(export.problems)),
+        }
+    stored = lake.storage.list(STREAMING_HISTORY.folder)
+    return dg.MaterializeResult(
+        metadata=metadata
+        | {
+            "exports": len({stored_object.key.rpartition("/")[0] for stored_object in stored}),
+            "files": len(stored),
+            "bytes": sum(stored_object.size for stored_object in stored),
+            "dagster/uri": lake.storage.uri(STREAMING_HISTORY.folder + "/"),
+        }
+    )
+
+
+def recently_played_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset of the recently-played polls, by day of collection."""
+
+    @dg.asset(
+        key=asset_key(RECENTLY_PLAYED),
+        group_name="raw",
+        kinds={"spotify", "json"},
+        owners=OWNERS,
+        description=RECENTLY_PLAYED.description,
+        metadata=table_metadata(RECENTLY_PLAYED),
+        partitions_def=days,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        output_required=False,
+    )
+    def recently_played(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
+        """Say what a day holds. What the day received stays as it is: Spotify serves only now."""
+        for day in context.partition_keys:
+            pulls = [stored for stored in lake.storage.list(RECENTLY_PLAYED.folder) if f"/dt={day}/" in stored.key]
+            context.log_event(
+                dg.AssetObservation(
+                    asset_key=asset_key(RECENTLY_PLAYED),
+                    partition=day,
+                    description="Nothing was added: what this day received is kept as it is.",
+                    metadata={"pulls": len(pulls), "bytes": sum(pull.size for pull in pulls)},
+                )
+            )
+
+    return recently_played

@@ -1,0 +1,49 @@
+"""What assets and checks are handed: the lake, and the listeners. Built in definitions.py."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from spotifriend_dagster.cleaning.time_zones import ZoneHistory
+from spotifriend_dagster.lake.catalog import Catalog
+from spotifriend_dagster.lake.engine import Engine
+from spotifriend_dagster.lake.storage import Storage
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The lake's three ports, of one home."""
+
+    storage: Storage
+    catalog: Catalog
+    engine: Engine
+
+
+class Listener(Protocol):
+    """What an asset needs to know of a listener."""
+
+    @property
+    def id(self) -> str:
+        """The id: the prefix of everything of theirs in the lake."""
+
+    @property
+    def display_name(self) -> str:
+        """The name that people read."""
+
+    @property
+    def zones(self) -> ZoneHistory:
+        """Which time zone was valid for them, and when."""
+
+    @property
+    def include_private_sessions(self) -> bool:
+        """Whether private sessions take part in insights."""
+
+
+class Listeners(Protocol):
+    """Who there is, read anew at each run."""
+
+    def read(self) -> Mapping[str, Listener]:
+        """The listeners by id."""
+
+    def get(self, listener: str) -> Listener:
+        """The listener of that id; an error that names the cure where there is none."""

@@ -1,0 +1,101 @@
+"""Running a job in this process, for the command line and for Lambda: one outcome, with progress on the way.
+
+Which assets a job holds is said in `jobs.py`.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterEventType
+
+ASSET_PARTITION_RANGE_START = "dagster/asset_partition_range_start"
+ASSET_PARTITION_RANGE_END = "dagster/asset_partition_range_end"
+
+_ENDS = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_SKIPPED}
+
+
+@dataclass
+class RunOutcome:
+    """How a run ended: the steps that failed, with a sentence each, and the checks that did not pass."""
+
+    run_id: str
+    failures: dict[str, str] = field(default_factory=dict)
+    failed_checks: list[tuple[str, str, str]] = field(default_factory=list)
+    step_seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def success(self) -> bool:
+        """Whether every step ran through."""
+        return not self.failures
+
+
+class _ProgressHandler(logging.Handler):
+    def __init__(self, on_step: Callable[[str, bool], None]) -> None:
+        super().__init__()
+        self._on_step = on_step
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = getattr(record, "dagster_event", None)
+        if event is None or event.step_key is None:
+            return
+        if event.event_type == DagsterEventType.STEP_START:
+            self._on_step(event.step_key, False)
+        elif event.event_type in _ENDS:
+            self._on_step(event.step_key, True)
+
+
+def progress_logger(on_step: Callable[[str, bool], None]) -> dg.LoggerDefinition:
+    """A Dagster logger that prints nothing and calls `on_step(step, has_ended)`."""
+
+    @dg.logger
+    def progress(_context: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.Logger("spotifriend.progress")
+        logger.addHandler(_ProgressHandler(on_step))
+        return logger
+
+    return progress
+
+
+def run_job(
+    definitions: dg.Definitions,
+    job: str,
+    instance: dg.DagsterInstance,
+    *,
+    config: Mapping[str, Any] | None = None,
+    days: Sequence[str] = (),
+) -> RunOutcome:
+    """Run a job to its end in this process.
+
+    Args:
+        definitions: the code location.
+        job: the job's name.
+        instance: where the run is recorded.
+        config: run config.
+        days: the partitions to run, all within one run from the first to the last; none for a job without days.
+    """
+    tags = {ASSET_PARTITION_RANGE_START: min(days), ASSET_PARTITION_RANGE_END: max(days)} if days else {}
+    result = definitions.resolve_job_def(job).execute_in_process(
+        run_config=dict(config or {}), instance=instance, tags=tags, raise_on_error=False
+    )
+    outcome = RunOutcome(result.run_id)
+    for event in result.all_events:
+        if event.event_type == DagsterEventType.STEP_FAILURE and event.step_key:
+            outcome.failures[event.step_key] = _sentence(event.step_failure_data.error)
+        elif event.event_type == DagsterEventType.STEP_SUCCESS and event.step_key:
+            outcome.step_seconds[event.step_key] = event.step_success_data.duration_ms / 1000
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed:
+            asset = "/".join(evaluation.asset_key.path)
+            outcome.failed_checks.append((asset, evaluation.check_name, evaluation.severity.value))
+    return outcome
+
+
+def _sentence(error: Any) -> str:
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is None:
+        return "failed, without saying why"
+    return error.message.partition(": ")[2].strip() or error.message.strip()

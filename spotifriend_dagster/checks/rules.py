@@ -1,0 +1,109 @@
+"""Rules that hold across tables. A rule is a query for what breaks it: no rows, no fault."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from spotifriend_dagster.assets.resources import Lake
+
+_SHOWN = 10
+ACCEPTED_OVERLAP_SHARE = 0.1
+"""Real histories overlap by 0.7 to 8 %: above a tenth, two people's listening is probably mixed under one id."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: the asset that it is about, how grave a breach is and why, and the query for what breaks it."""
+
+    name: str
+    asset: tuple[str, str]
+    severity: dg.AssetCheckSeverity
+    description: str
+    breaches: str
+
+    @property
+    def spec(self) -> dg.AssetCheckSpec:
+        """The rule as Dagster knows it."""
+        return dg.AssetCheckSpec(self.name, asset=dg.AssetKey(self.asset), description=self.description)
+
+
+RULES = (
+    Rule(
+        "rows_add_up",
+        ("insights", "row_accounting"),
+        dg.AssetCheckSeverity.ERROR,  # a row without an outcome is a lost play: no figure can be believed
+        "Of every file: rows in = kept + duplicate + superseded + rejected.",
+        "SELECT listener, source, origin, file, input_rows, unaccounted_rows FROM row_accounting "
+        "WHERE unaccounted_rows <> 0",
+    ),
+    Rule(
+        "no_play_in_the_future",
+        ("cleaned", "plays"),
+        dg.AssetCheckSeverity.ERROR,  # cleaning rejects them, so one that is left is a fault of ours
+        "No play starts later than a day from now (a day, for clocks that are wrong).",
+        "SELECT listener, play_number, started_at FROM plays WHERE started_at > CURRENT_TIMESTAMP + INTERVAL '1' DAY",
+    ),
+    Rule(
+        "overlap_is_small",
+        ("insights", "listening_totals"),
+        dg.AssetCheckSeverity.WARN,  # the figures are right, but of more than one person perhaps
+        f"At most {ACCEPTED_OVERLAP_SHARE:.0%} of the listening time overlaps another play of the same listener.",
+        f"SELECT listener, overlap_share FROM listening_totals WHERE overlap_share > {ACCEPTED_OVERLAP_SHARE}E0",
+    ),
+    Rule(
+        "sessions_partition_the_plays",
+        ("insights", "sessions"),
+        dg.AssetCheckSeverity.ERROR,  # a play in no session or in two makes every session figure wrong
+        "Every counted play is in one session, and the sessions with a listen hold the plays that they say.",
+        """
+        WITH expected AS (
+            SELECT listener, session_number, COUNT(*) AS plays, COUNT_IF(is_listen) AS listens
+            FROM plays WHERE is_counted GROUP BY listener, session_number
+        )
+        SELECT expected.listener, expected.session_number, expected.plays, sessions.plays AS published_plays
+        FROM expected
+        LEFT JOIN sessions
+            ON sessions.listener = expected.listener AND sessions.session_number = expected.session_number
+        WHERE expected.session_number IS NULL
+            OR COALESCE(sessions.plays, 0) <> CASE WHEN expected.listens > 0 THEN expected.plays ELSE 0 END
+        """,
+    ),
+    Rule(
+        "daily_time_equals_playing_time",
+        ("insights", "daily_listening"),
+        dg.AssetCheckSeverity.ERROR,  # the split at midnight lost or made up listening
+        "The listening time of all days is that of all counted plays, to the millisecond.",
+        """
+        WITH played AS (
+            SELECT listener, SUM(ms_played) AS ms_played FROM plays WHERE is_counted GROUP BY listener
+        ), by_day AS (
+            SELECT listener, SUM(ms_played) AS ms_played FROM daily_listening GROUP BY listener
+        )
+        SELECT played.listener, played.ms_played, by_day.ms_played AS by_day
+        FROM played LEFT JOIN by_day ON by_day.listener = played.listener
+        WHERE played.ms_played <> COALESCE(by_day.ms_played, 0)
+        """,
+    ),
+)
+
+
+@dg.multi_asset_check(specs=[rule.spec for rule in RULES], can_subset=True)
+def rules_across_tables(context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]) -> Any:
+    """Evaluate every selected rule over the tables as they are published."""
+    for rule in RULES:
+        if rule.spec.key not in context.selected_asset_check_keys:
+            continue
+        breaches = lake.engine.query(rule.breaches)
+        yield dg.AssetCheckResult(
+            check_name=rule.name,
+            asset_key=rule.spec.asset_key,
+            passed=breaches.num_rows == 0,
+            severity=rule.severity,
+            metadata={
+                "breaches": breaches.num_rows,
+                "first": dg.MetadataValue.json(
+                    [{name: str(value) for name, value in row.items()} for row in breaches.slice(0, _SHOWN).to_pylist()]
+                ),
+            },
+        )

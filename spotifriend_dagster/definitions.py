@@ -1,0 +1,71 @@
+"""The one place where everything meets: settings become ports, ports become resources, and the assets get them.
+
+Dagster loads `defs` from here; the command line and tests call `build_definitions` with settings of their own.
+"""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from spotifriend_dagster.assets.catalog import catalog
+from spotifriend_dagster.assets.cleaned import history, plays, recent_asset
+from spotifriend_dagster.assets.insights import insight_assets
+from spotifriend_dagster.assets.raw import recently_played_asset, streaming_history
+from spotifriend_dagster.assets.reports import listening_summary
+from spotifriend_dagster.assets.resources import Lake
+from spotifriend_dagster.automation.jobs import JOBS
+from spotifriend_dagster.automation.schedules import rebuild_daily
+from spotifriend_dagster.checks.rules import rules_across_tables
+from spotifriend_dagster.lake.catalog import FolderCatalog
+from spotifriend_dagster.lake.engine import DuckDBEngine
+from spotifriend_dagster.lake.io_managers import JsonLinesIOManager, ParquetIOManager
+from spotifriend_dagster.lake.storage import FolderStorage
+from spotifriend_dagster.partitions import days_from
+from spotifriend_dagster.settings import ListenersFile, Settings, load_settings
+
+
+def build_lake(settings: Settings) -> Lake:
+    """The lake of the home that the settings name."""
+    storage = FolderStorage(settings.lake)
+    catalog_ = FolderCatalog(storage)
+    return Lake(storage, catalog_, DuckDBEngine(storage, catalog_))
+
+
+def build_definitions(
+    settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None
+) -> dg.Definitions:
+    """The whole code location.
+
+    Args:
+        settings: which home, and where.
+        loggers: what runs write their log to; Dagster's console by default.
+    """
+    lake = build_lake(settings)
+    days = days_from(settings.first_day)
+    insights = insight_assets()
+    return dg.Definitions(
+        assets=[
+            streaming_history,
+            recently_played_asset(days),
+            history,
+            recent_asset(days),
+            plays,
+            catalog,
+            *insights,
+            listening_summary,
+        ],
+        asset_checks=[rules_across_tables],
+        jobs=JOBS,
+        schedules=[rebuild_daily],
+        resources={
+            "lake": lake,
+            "listeners": ListenersFile(settings.listeners_file),
+            "jsonl_io_manager": JsonLinesIOManager(lake.storage),
+            "parquet_io_manager": ParquetIOManager(lake.storage),
+        },
+        executor=dg.in_process_executor,  # a process for each step costs two seconds each
+        loggers=loggers,
+    )
+
+
+defs = build_definitions(load_settings())

@@ -1,0 +1,328 @@
+"""What the terminal shows: the five answers, the tables, the state of things. The HTML page is made in `summary.py`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table as Grid
+from rich.text import Text
+
+from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
+from spotifriend_dagster.tables.insight import load_insights
+from spotifriend_dagster.tables.raw import RAW_TABLES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from dagster import DagsterInstance
+    from rich.console import Console
+
+    from spotifriend_dagster.assets.resources import Lake, Listener
+    from spotifriend_dagster.lake.catalog import Catalog
+    from spotifriend_dagster.lake.engine import Engine
+
+_BAR_WIDTH = 24
+_ROWS_SHOWN = 200
+
+
+def bar(share: float, width: int = _BAR_WIDTH) -> str:
+    """A horizontal bar that fills `share` (0 to 1) of `width` characters, to an eighth of one."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    return "█" * (eighths // 8) + (" ▏▎▍▌▋▊▉"[eighths % 8] if eighths % 8 else "")
+
+
+def hours(ms: float) -> str:
+    """Milliseconds as people say them."""
+    minutes = round(ms / 60_000)
+    return f"{minutes // 60:,} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
+
+
+def print_answers(console: Console, engine: Engine, listener: str) -> None:
+    """The five answers about one listener, each with its denominator."""
+    rows = _Rows(engine, listener)
+    totals = rows.of("SELECT * FROM listening_totals")
+    if not totals or not totals[0]["listens"]:
+        console.print(f"[yellow]![/] Nothing listened to by {escape(listener)} is in the lake yet.")
+        return
+    total = totals[0]
+    console.print()
+    console.rule(f"[bold]What {escape(listener)}'s listening says[/]", align="left")
+    console.print(
+        f"{total['first_date']} to {total['last_date']}: [bold]{total['listens']:,}[/] listens of at least 30 s, "
+        f"[bold]{hours(total['ms_played'])}[/], {total['artists']:,} artists, {total['recordings']:,} recordings."
+    )
+    _print_dayparts(console, rows)
+    _print_novelty(console, rows)
+    _print_weekends(console, rows)
+    _print_skips(console, rows)
+    _print_repeats(console, rows)
+
+
+class _Rows:
+    """Rows of insights of one listener."""
+
+    def __init__(self, engine: Engine, listener: str) -> None:
+        self._engine = engine
+        self._listener = listener
+
+    def of(self, select: str, where: str = "", then: str = "") -> list[dict[str, Any]]:
+        quoted = self._listener.replace("'", "''")
+        condition = f"listener = '{quoted}'" + (f" AND {where}" if where else "")
+        return self._engine.query(f"{select} WHERE {condition} {then}").to_pylist()
+
+
+def _heading(console: Console, question: str) -> None:
+    console.print(f"\n[bold cyan]{question}[/]")
+
+
+def _grid(*columns: tuple[str, str]) -> Grid:
+    grid = Grid(box=None, pad_edge=False, show_header=any(name for name, _ in columns), header_style="dim")
+    for name, justify in columns:
+        grid.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    return grid
+
+
+def _print_dayparts(console: Console, rows: _Rows) -> None:
+    _heading(console, "Taste through the day")
+    parts = {row["daypart"]: row for row in rows.of("SELECT * FROM daypart_divergence")}
+    typical = rows.of(
+        "SELECT daypart, artist_name, lift, listens FROM taste_by_daypart",
+        "listens >= 5",
+        "ORDER BY daypart, lift DESC, listens DESC, artist_name",
+    )
+    grid = _grid(("", "left"), ("", "left"), ("listens", "right"), ("differs", "right"), ("more than elsewhere", "left"))
+    for name, span in (("morning", "6–12"), ("afternoon", "12–18"), ("evening", "18–24"), ("night", "0–6")):
+        part = parts.get(name)
+        if part is None:
+            continue
+        artists = [f"{row['artist_name']} ×{row['lift']:.1f}" for row in typical if row["daypart"] == name][:2]
+        differs = "–" if part["divergence_bits"] is None else f"{part['divergence_bits']:.2f} bit"
+        grid.add_row(
+            f"{name} {span}",
+            Text(bar(part["listen_share"] or 0), style="cyan"),
+            f"{part['listens']:,}",
+            differs + ("*" if part["is_small_sample"] else ""),
+            Text(", ".join(artists), style="dim"),
+        )
+    console.print(grid)
+    if any(part["is_small_sample"] for part in parts.values()):
+        console.print("[dim]* fewer than 50 listens: too few to trust[/]")
+
+
+def _print_novelty(console: Console, rows: _Rows) -> None:
+    _heading(console, "Discovering against returning (artists, last 12 months of history)")
+    months = rows.of(
+        "SELECT month, listens, discovery_listens, rediscovery_listens, lapsed_listens, local_novelty, is_censored "
+        "FROM discovery_vs_returning",
+        "subject = 'artist'",
+        "ORDER BY month DESC LIMIT 12",
+    )
+    grid = _grid(("", "left"), ("new or back after a pause", "left"), ("", "right"), ("new", "right"), ("back", "right"))
+    for row in reversed(months):
+        grid.add_row(
+            f"{row['month']:%b %Y}" + ("*" if row["is_censored"] else ""),
+            Text(bar(row["local_novelty"]), style="magenta"),
+            f"{row['local_novelty']:.0%}",
+            f"{row['discovery_listens']:,}",
+            f"{row['rediscovery_listens'] + row['lapsed_listens']:,}",
+        )
+    console.print(grid)
+    if any(row["is_censored"] for row in months):
+        console.print("[dim]* the first 90 days of the history: what is new there may only be new to us[/]")
+
+
+def _print_weekends(console: Console, rows: _Rows) -> None:
+    _heading(console, "Weekdays against weekends")
+    overall = rows.of("SELECT * FROM weekday_weekend", "dimension = 'all'")
+    grid = _grid(("", "left"), ("", "left"), ("a day", "right"))
+    if overall:
+        per_day = {
+            "weekday": overall[0]["weekday_ms_per_day"] or 0.0,
+            "weekend": overall[0]["weekend_ms_per_day"] or 0.0,
+        }
+        longest = max(*per_day.values(), 1.0)
+        for name, ms in per_day.items():
+            grid.add_row(name, Text(bar(ms / longest), style="green"), hours(ms))
+        console.print(grid)
+    for title, order in (("more at weekends", "DESC"), ("more on weekdays", "ASC")):
+        leaning = rows.of(
+            "SELECT value, weekend_lift_log2 FROM weekday_weekend",
+            "dimension = 'artist' AND weekend_lift_log2 IS NOT NULL "
+            f"AND weekend_lift_log2 {'>' if order == 'DESC' else '<'} 0",
+            f"ORDER BY weekend_lift_log2 {order}, value LIMIT 3",
+        )
+        if leaning:
+            said = ", ".join(f"{row['value']} ×{2 ** abs(row['weekend_lift_log2']):.1f}" for row in leaning)
+            console.print(f"{title}: [dim]{escape(said)}[/]")
+
+
+def _print_skips(console: Console, rows: _Rows) -> None:
+    _heading(console, "Skips")
+    overall = rows.of("SELECT * FROM skip_behaviour", "dimension = 'all'")
+    if not overall:
+        console.print("[dim]No play says how it ended: skips are known from the extended export only.[/]")
+        return
+    row = overall[0]
+    console.print(
+        f"{row['skips']:,} of {row['plays']:,} plays that can be judged: [bold]{row['skip_rate']:.1%}[/] "
+        f"[dim](95 %: {row['skip_rate_low']:.1%} to {row['skip_rate_high']:.1%})[/]"
+    )
+    grid = _grid(("by hour", "left"), ("", "left"), ("", "right"), ("plays", "right"))
+    by_hour = rows.of("SELECT * FROM skip_behaviour", "dimension = 'hour' AND is_ranked", "ORDER BY value")
+    highest = max((hour["skip_rate"] for hour in by_hour), default=1.0) or 1.0
+    for hour in sorted(by_hour, key=lambda hour: (hour["skip_rank"], hour["value"]))[:3]:
+        grid.add_row(
+            f"{hour['label']} h",
+            Text(bar(hour["skip_rate"] / highest), style="yellow"),
+            f"{hour['skip_rate']:.1%}",
+            f"{hour['plays']:,}",
+        )
+    console.print(grid)
+    worst = rows.of(
+        "SELECT label, skips, plays FROM skip_behaviour", "dimension = 'artist' AND is_ranked", "ORDER BY skip_rank LIMIT 3"
+    )
+    if worst:
+        said = ", ".join(f"{row['label']} ({row['skips']} of {row['plays']})" for row in worst)
+        console.print(f"skipped most: [dim]{escape(said)}[/]")
+
+
+def _print_repeats(console: Console, rows: _Rows) -> None:
+    _heading(console, "Songs on repeat")
+    weeks = rows.of("SELECT SUM(repeats) AS repeats, SUM(listens) AS listens FROM repeat_share")
+    if weeks and weeks[0]["listens"]:
+        share = weeks[0]["repeats"] / weeks[0]["listens"]
+        console.print(f"[bold]{share:.0%}[/] of all listens were of a song heard in the seven days before.")
+    obsessions = rows.of(
+        "SELECT track_name, artist_name, first_date, days, listens FROM repeat_obsessions",
+        then="ORDER BY obsession_rank LIMIT 5",
+    )
+    if not obsessions:
+        console.print("[dim]No song was played five times within a week.[/]")
+        return
+    grid = _grid(("", "left"), ("", "left"), ("listens", "right"), ("days", "right"), ("from", "left"))
+    for row in obsessions:
+        title = f"{row['track_name']} – {row['artist_name'] or 'unknown'}"
+        grid.add_row(
+            Text(title if len(title) <= 40 else title[:39] + "…"),
+            Text(bar(row["listens"] / obsessions[0]["listens"], 16), style="red"),
+            f"{row['listens']:,}",
+            f"{row['days']:,}",
+            f"{row['first_date']}",
+        )
+    console.print(grid)
+
+
+def print_where_next(console: Console, report: Path, home: Path) -> None:
+    """Three lines: the report, the UI, one's own data."""
+    console.print()
+    console.print(f"[bold]Report[/]    {report}", soft_wrap=True)
+    console.print(f"[bold]UI[/]        SPOTIFRIEND_HOME={home} make ui", soft_wrap=True)
+    console.print("[bold]Own data[/]  make demo EXPORT=my_spotify_data.zip ZONE=Europe/London", soft_wrap=True)
+
+
+def print_rows(console: Console, rows: pa.Table, form: str, out: IO[str]) -> None:
+    """A query's rows as a table for people, or as CSV or JSON for programs."""
+    if form == "json":
+        out.write(json.dumps(rows.to_pylist(), default=str, ensure_ascii=False, indent=1) + "\n")
+    elif form == "csv":
+        writer = csv.writer(out)
+        writer.writerow(rows.column_names)
+        writer.writerows([row[name] for name in rows.column_names] for row in rows.to_pylist())
+    else:
+        grid = Grid(box=None, pad_edge=False, header_style="bold")
+        for field in rows.schema:
+            is_number = str(field.type).startswith(("int", "double", "decimal", "float"))
+            grid.add_column(field.name, justify="right" if is_number else "left")
+        for row in rows.slice(0, _ROWS_SHOWN).to_pylist():
+            grid.add_row(*("" if value is None else escape(_shown(value)) for value in row.values()))
+        console.print(grid)
+        if rows.num_rows > _ROWS_SHOWN:
+            console.print(f"[dim]… and {rows.num_rows - _ROWS_SHOWN:,} rows more; --format csv gives all.[/]")
+
+
+def _shown(value: Any) -> str:
+    return f"{value:,.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def print_tables(console: Console, catalog: Catalog) -> None:
+    """Every declared table, with its description, and whether the lake has it yet."""
+    there = set(catalog.names())
+    declared = [*RAW_TABLES, *CLEANED_TABLES, *(insight.table for insight in load_insights().values())]
+    grid = _grid(("table", "left"), ("layer", "left"), ("", "left"), ("one row per", "left"))
+    grid.columns[3].no_wrap = False
+    for table in sorted(declared, key=lambda table: (table.layer, table.name)):
+        grid.add_row(table.name, table.layer, "✓" if table.name in there else "·", ", ".join(table.grain))
+    console.print(grid)
+    console.print("[dim]✓ in the lake. docs/data-dictionary.md describes every column.[/]")
+
+
+def print_status(
+    console: Console, lake: Lake, listeners: Mapping[str, Listener], instance: DagsterInstance, home: Path
+) -> None:
+    """Listeners, coverage, the last runs, failed checks, size."""
+    stored = lake.storage.list("")
+    size = sum(item.size for item in stored)
+    console.print(f"[bold]Lake[/] {home}: {len(stored):,} objects, {size / 1e6:,.1f} MB")
+    console.print()
+    _print_listeners(console, lake, listeners)
+    console.print()
+    _print_runs(console, instance)
+
+
+def _print_listeners(console: Console, lake: Lake, listeners: Mapping[str, Listener]) -> None:
+    if not listeners:
+        console.print("No listener yet: spotifriend import my_spotify_data.zip --zone Europe/London")
+        return
+    totals = {}
+    days: dict[str, dict[str, int]] = {}
+    if "listening_totals" in lake.catalog.names():
+        totals = {row["listener"]: row for row in lake.engine.query("SELECT * FROM listening_totals").to_pylist()}
+    if "listening_coverage" in lake.catalog.names():
+        counted = "SELECT listener, status, COUNT(*) AS days FROM listening_coverage GROUP BY listener, status"
+        for row in lake.engine.query(counted).to_pylist():
+            days.setdefault(row["listener"], {})[row["status"]] = row["days"]
+    grid = _grid(("listener", "left"), ("listens", "right"), ("from", "left"), ("to", "left"), ("days covered", "left"))
+    for id_, person in listeners.items():
+        row = totals.get(id_)
+        covered = ", ".join(f"{count:,} {status}" for status, count in sorted(days.get(id_, {}).items()))
+        name = id_ if person.display_name == id_ else f"{id_} ({person.display_name})"
+        if row is None:
+            grid.add_row(escape(name), "0", "", "", "nothing yet")
+        else:
+            grid.add_row(escape(name), f"{row['listens']:,}", str(row["first_date"]), str(row["last_date"]), covered)
+    console.print(grid)
+
+
+def _print_runs(console: Console, instance: DagsterInstance) -> None:
+    from datetime import UTC, datetime
+
+    from dagster import DagsterEventType
+
+    runs = instance.get_run_records(limit=5)
+    if not runs:
+        console.print("No run yet.")
+        return
+    grid = _grid(("last runs", "left"), ("job", "left"), ("", "left"), ("seconds", "right"))
+    for record in runs:
+        started = record.start_time
+        when = f"{datetime.fromtimestamp(started, UTC):%Y-%m-%d %H:%M} UTC" if started else "not started"
+        took = f"{record.end_time - started:,.1f}" if started and record.end_time else ""
+        grid.add_row(when, record.dagster_run.job_name, record.dagster_run.status.value.lower(), took)
+    console.print(grid)
+    evaluations = instance.get_records_for_run(
+        runs[0].dagster_run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION
+    ).records
+    failed = [
+        evaluation
+        for record in evaluations
+        if record.event_log_entry.dagster_event
+        and not (evaluation := record.event_log_entry.dagster_event.asset_check_evaluation_data).passed
+    ]
+    console.print(f"{len(evaluations) - len(failed)} of {len(evaluations)} checks of the last run passed.")
+    for evaluation in failed:
+        asset = "/".join(evaluation.asset_key.path)
+        console.print(f"[yellow]![/] {asset}: {evaluation.check_name} ({evaluation.severity.value.lower()})")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from spotifriend_dagster.cleaning.time_zones import epoch_ms
+
 SHORTEST_POLLED_MS = 30_000
 """Spotify lists a play as recently played only after 30 s: the least that a polled play can have lasted."""
 
@@ -69,8 +71,9 @@ def recent_start_times(recent: pd.DataFrame) -> pd.DataFrame:
     """
     ended_at = recent["played_at"]
     duration_ms = recent["duration_ms"].where(recent["duration_ms"] > 0).fillna(SHORTEST_POLLED_MS).astype("int64")
-    instants = pd.Series(ended_at.sort_values().unique())
-    gap_ms = ended_at.map(instants.diff().set_axis(instants)) // pd.Timedelta(milliseconds=1)
+    played_at = pd.Series(epoch_ms(ended_at), index=recent.index)
+    instants = np.unique(played_at)
+    gap_ms = played_at.map(pd.Series(np.diff(instants), index=instants[1:], dtype="float64"))
     ms_played = np.fmin(duration_ms, gap_ms.clip(lower=SHORTEST_POLLED_MS)).astype("int64")
     return pd.DataFrame(
         {

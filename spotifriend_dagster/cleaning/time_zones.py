@@ -33,9 +33,10 @@ class UnknownTimeZone(TimeZoneError):
     """No time zone has this name."""
 
     def __init__(self, name: str) -> None:
-        zones = sorted(available_timezones())
+        # Only places are proposed: an offset is wrong for half of the year, and Etc/GMT+2 lies in the west.
+        zones = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/"))
         by_words = {zone.rpartition("/")[2].lower(): zone for zone in zones} | {zone.lower(): zone for zone in zones}
-        similar = difflib.get_close_matches(name.strip().lower().replace(" ", "_"), by_words, n=1)
+        similar = difflib.get_close_matches(name.strip().lower().replace(" ", "_"), by_words, n=1, cutoff=0.75)
         cure = f"did you mean {by_words[similar[0]]!r}?" if similar else "use an IANA name, such as 'Europe/London'."
         super().__init__(f"There is no time zone {name!r}: {cure}")
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+DEFAULT_LISTENER = "me"
+
 if TYPE_CHECKING:
     from dagster import DagsterInstance, Definitions
     from rich.console import Console
@@ -157,7 +159,7 @@ def main() -> None:
 
 @main.command("import")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--listener", default="me", show_default=True, help="Whose listening it is: an id in listeners.toml.")
+@click.option("--listener", default=DEFAULT_LISTENER, show_default=True, help="Whose listening it is: an id in listeners.toml.")
 @click.option("--zone", help="The listener's time zone (Europe/London), for one that listeners.toml does not name yet.")
 @click.option("--name", help="The name that reports show, for a listener that listeners.toml does not name yet.")
 @_session
@@ -168,8 +170,7 @@ def import_(session: _Session, path: Path, listener: str, zone: str | None, name
     Importing the same export again changes nothing; several exports of one listener are united.
     """
     _ensure_listener(session, listener, zone, name)
-    config = {"ops": {"raw__streaming_history": {"config": {"path": str(path.absolute()), "listener": listener}}}}
-    session.run("import_export", "Importing", config=config)
+    _import(session, path, listener)
     _print_answers(session, listener)
 
 
@@ -277,17 +278,38 @@ def ui(session: _Session, port: int) -> None:
 @_speaks_plainly
 def demo(session: _Session, path: Path | None, zone: str | None) -> None:
     """Show what SpotiFriend answers: from a simulated listener, or with --export from a real one."""
+    from spotifriend_dagster.reports.summary import summary_key
     from spotifriend_dagster.reports.terminal import print_where_next
 
-    if path is not None:
-        _ensure_listener(session, "me", zone, None)
-        listener = "me"
-        config = {"ops": {"raw__streaming_history": {"config": {"path": str(path.absolute()), "listener": listener}}}}
-        session.run("import_export", "Importing", config=config)
-    else:
+    if path is None:
         listener = _simulate(session)
+    else:
+        listener = DEFAULT_LISTENER
+        _ensure_listener(session, listener, zone, None)
+        _import(session, path, listener)
     _print_answers(session, listener)
-    print_where_next(session.console, session.lake, listener)
+    page = session.lake.storage.path(summary_key(listener, "all"))
+    print_where_next(session.console, page, session.settings.home)
+
+
+def _import(session: _Session, path: Path, listener: str) -> None:
+    config = {"ops": {"raw__streaming_history": {"config": {"path": str(path.absolute()), "listener": listener}}}}
+    session.run("import_export", f"Importing {path.name}", config=config)
+
+
+def _simulate(session: _Session) -> str:
+    """Make the simulated listener's data, import it, and clean the days of polls."""
+    from spotifriend_dagster.automation.staleness import stale_days
+    from spotifriend_dagster.demo.showcase import DISPLAY_NAME, LISTENER, make_showcase
+
+    with session.console.status("Simulating two years of listening, and six weeks of polls after them"):
+        made = make_showcase(session.lake.storage, session.settings.home)
+    if LISTENER not in session.listeners.read():
+        session.listeners.add(LISTENER, DISPLAY_NAME, made.truth.zones)
+    _import(session, made.export, LISTENER)
+    if days := stale_days(session.lake.storage):
+        session.run("rebuild", "Joining the polls", days=days)
+    return LISTENER
 
 
 def _ensure_listener(session: _Session, listener: str, zone: str | None, name: str | None) -> None:

@@ -18,7 +18,7 @@ from spotifriend_dagster.automation.schedules import rebuild_daily
 from spotifriend_dagster.checks.rules import rules_across_tables
 from spotifriend_dagster.lake.catalog import FolderCatalog
 from spotifriend_dagster.lake.engine import DuckDBEngine
-from spotifriend_dagster.lake.io_managers import JsonLinesIOManager, ParquetIOManager
+from spotifriend_dagster.lake.io_managers import TableIOManager
 from spotifriend_dagster.lake.storage import FolderStorage
 from spotifriend_dagster.partitions import days_from
 from spotifriend_dagster.settings import ListenersFile, Settings, load_settings
@@ -60,8 +60,7 @@ def build_definitions(
         resources={
             "lake": lake,
             "listeners": ListenersFile(settings.listeners_file),
-            "jsonl_io_manager": JsonLinesIOManager(lake.storage),
-            "parquet_io_manager": ParquetIOManager(lake.storage),
+            "table_io_manager": TableIOManager(lake.storage),
         },
         executor=dg.in_process_executor,  # a process for each step costs two seconds each
         loggers=loggers,

@@ -17,7 +17,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from spotifriend_dagster.cleaning.time_zones import ZoneHistory
 
 LISTENER_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-DEFAULT_LISTENER = "me"
 
 
 class SettingsError(Exception):

@@ -43,7 +43,7 @@ def _outs(*tables: Table) -> dict[str, dg.AssetOut]:
     return {
         table.name: dg.AssetOut(
             key=asset_key(table),
-            io_manager_key=f"{table.format}_io_manager",
+            io_manager_key="table_io_manager",
             group_name="cleaned",
             kinds={"pandas", "json" if table.format == "jsonl" else "parquet"},
             owners=OWNERS,
@@ -56,7 +56,7 @@ def _outs(*tables: Table) -> dict[str, dg.AssetOut]:
 
 def _ins(*tables: Table) -> dict[str, dg.AssetIn]:
     return {
-        table.name: dg.AssetIn(key=asset_key(table), input_manager_key=f"{table.format}_io_manager") for table in tables
+        table.name: dg.AssetIn(key=asset_key(table), input_manager_key="table_io_manager") for table in tables
     }
 
 

@@ -1,5 +1,6 @@
 """Raw assets: what Spotify sent, as received. Reading exports belongs to `sources/`, meaning to `cleaning/`."""
 
+from collections import Counter
 from pathlib import Path
 
 import dagster as dg
@@ -38,20 +39,23 @@ def streaming_history(
         listener = listeners.get(config.listener).id
         export = read_export(Path(config.path))
         rows = 0
-        for file in export.files:
-            encoded = file.encode()
-            lake.storage.write(history_key(listener, export.sha256, file.name), encoded.content)
-            rows += encoded.rows
-            context.log.info("%s: %d rows", file.name, encoded.rows)
-        for problem in export.problems:
+        files: list[str] = []
+        problems = list(export.problems)
+        for file in export.encoded_files():
+            lake.storage.write(history_key(listener, export.sha256, file.name), file.content)
+            context.log.info("%s: %d rows", file.name, file.rows)
+            rows += file.rows
+            files.append(file.name)
+            problems += file.problems
+        for problem in problems:
             context.log.warning(problem)
         metadata |= {
             "listener": listener,
             "export": export.sha256,
             "rows_imported": rows,
-            "files_imported": dg.MetadataValue.json([file.name for file in export.files]),
+            "files_imported": dg.MetadataValue.json(files),
             "files_ignored": dg.MetadataValue.json(list(export.ignored)),
-            "problems": dg.MetadataValue.json(list(export.problems)),
+            "problems": dg.MetadataValue.json(problems),
         }
     stored = lake.storage.list(STREAMING_HISTORY.folder)
     return dg.MaterializeResult(
@@ -81,14 +85,14 @@ def recently_played_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefini
     )
     def recently_played(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
         """Say what a day holds. What the day received stays as it is: Spotify serves only now."""
+        pulls = Counter(stored.key.split("/dt=")[1][:10] for stored in lake.storage.list(RECENTLY_PLAYED.folder))
         for day in context.partition_keys:
-            pulls = [stored for stored in lake.storage.list(RECENTLY_PLAYED.folder) if f"/dt={day}/" in stored.key]
             context.log_event(
                 dg.AssetObservation(
                     asset_key=asset_key(RECENTLY_PLAYED),
                     partition=day,
                     description="Nothing was added: what this day received is kept as it is.",
-                    metadata={"pulls": len(pulls), "bytes": sum(pull.size for pull in pulls)},
+                    metadata={"pulls": pulls[day]},
                 )
             )
 

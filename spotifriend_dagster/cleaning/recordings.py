@@ -60,21 +60,28 @@ def recording_ids(plays: pd.DataFrame) -> pd.Series:
 
 
 def _recordings(kinds: pd.DataFrame) -> pd.Series:
-    uri, plays = kinds["track_uri"], kinds["plays"]
+    uri, plays = _numbered(kinds["track_uri"]), kinds["plays"]
     name = _of_uri(_names(kinds), uri, plays)
     isrc = "isrc:" + _of_uri(kinds["isrc"].str.upper().str.replace("-", ""), uri, plays)
     duration_ms = _of_uri(kinds["duration_ms"].astype("Int64"), uri, plays)
 
-    timed = pd.DataFrame({"name": name, "duration_ms": duration_ms}).dropna().sort_values(["name", "duration_ms"])
+    alike = _numbered(name)
+    timed = pd.DataFrame({"name": alike, "duration_ms": duration_ms}).dropna().sort_values(["name", "duration_ms"])
     is_apart = (timed["name"] != timed["name"].shift()) | (timed["duration_ms"].diff() > SAME_RECORDING_MS)
     chain = is_apart.cumsum().reindex(kinds.index)
     seconds = duration_ms.groupby(chain).transform("min") // 1000
     recording = isrc.fillna(_look_up(_most_played(isrc, chain, plays), chain))
     recording = recording.fillna((name + "|" + seconds.astype("str") + "s").where(chain.notna()))
 
-    favourite = _look_up(_most_played(recording, name, plays), name)
+    favourite = _look_up(_most_played(recording, alike, plays), alike)
     recording = recording.fillna(favourite).fillna(name)
     return name.where((recording == favourite) & ~recording.str.startswith("isrc:"), recording)
+
+
+def _numbered(values: pd.Series) -> pd.Series:
+    """A number for each distinct value, null where there is none: groups of numbers are found faster than of names."""
+    numbers = pd.Series(pd.factorize(values)[0], index=values.index)
+    return numbers.mask(numbers < 0)
 
 
 def _names(tracks: pd.DataFrame) -> pd.Series:

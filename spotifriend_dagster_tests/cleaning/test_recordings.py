@@ -84,7 +84,7 @@ tracks = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=60)
 @given(rows=st.lists(tracks, max_size=14))
 def test_recordings_follow_the_rules(rows: list[dict[str, Any]]) -> None:
     """A plain reading of the rules, with loops and counters, agrees."""

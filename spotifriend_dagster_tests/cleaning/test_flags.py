@@ -67,7 +67,7 @@ plays = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(rows=st.lists(plays, max_size=15), include_private=st.booleans())
 def test_every_flag_follows_the_rule(rows: list[dict[str, Any]], include_private: bool) -> None:
     """A plain reading of the rules, play by play, agrees in every flag and in every null."""

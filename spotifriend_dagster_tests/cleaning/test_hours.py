@@ -81,14 +81,14 @@ plays = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(rows=st.lists(plays, max_size=6))
 def test_parts_follow_the_clock(rows: list[dict[str, Any]]) -> None:
     """A walk through every play, minute by minute on the local clock, finds the same parts."""
     assert parts_of(rows) == parts_by_the_letter(rows)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(rows=st.lists(plays, min_size=1, max_size=8))
 def test_parts_add_up_and_none_crosses_an_hour(rows: list[dict[str, Any]]) -> None:
     """The sum over parts is ms_played to the millisecond; a part is empty only where the play is."""

@@ -91,7 +91,7 @@ plays = st.fixed_dictionaries(
 histories = st.lists(plays, max_size=25).map(lambda rows: sorted(rows, key=lambda row: row["started_at"]))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(rows=histories)
 def test_novelty_and_repeats_follow_the_rules(rows: list[dict[str, Any]]) -> None:
     """A plain loop over the plays agrees, for artists, for recordings and for repeats."""
@@ -103,7 +103,7 @@ def test_novelty_and_repeats_follow_the_rules(rows: list[dict[str, Any]]) -> Non
     assert (None if start is pd.NaT else start) == known_from(rows)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(rows=histories.filter(bool))
 def test_every_listen_in_the_known_history_is_exactly_one_thing(rows: list[dict[str, Any]]) -> None:
     """And every artist and recording heard there is discovered there exactly once."""

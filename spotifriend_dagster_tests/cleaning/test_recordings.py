@@ -84,14 +84,14 @@ tracks = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(rows=st.lists(tracks, max_size=14))
 def test_recordings_follow_the_rules(rows: list[dict[str, Any]]) -> None:
     """A plain reading of the rules, with loops and counters, agrees."""
     assert ids_of(rows) == ids_by_the_letter(rows)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(rows=st.lists(tracks, max_size=14), data=st.data())
 def test_the_order_of_rows_does_not_matter(rows: list[dict[str, Any]], data: st.DataObject) -> None:
     """Recordings are a matter of what was played, not of when it was read."""
@@ -100,7 +100,7 @@ def test_the_order_of_rows_does_not_matter(rows: list[dict[str, Any]], data: st.
     assert ids_of([rows[number] for number in order]) == [ids[number] for number in order]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(rows=st.lists(tracks, max_size=14))
 def test_one_track_is_one_recording(rows: list[dict[str, Any]]) -> None:
     """Plays of one URI never fall apart, whichever of them know the ISRC or the duration."""
@@ -203,7 +203,7 @@ def test_names_are_compared_without_regard_to_how_they_are_typed(written: str, c
     assert normalised(pd.Series([written, None], dtype="str")).isna().tolist() == [False, True]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(name=st.text(min_size=1).filter(str.strip))
 def test_normalising_twice_changes_nothing(name: str) -> None:
     """The compared form is one form."""

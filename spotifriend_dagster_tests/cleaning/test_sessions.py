@@ -53,7 +53,7 @@ plays = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(rows=st.lists(plays, max_size=20), minutes=st.sampled_from([0, 10, 20, 30]))
 def test_sessions_follow_the_rule(rows: list[dict[str, Any]], minutes: int) -> None:
     """A plain loop over the plays agrees, at every gap."""
@@ -61,7 +61,7 @@ def test_sessions_follow_the_rule(rows: list[dict[str, Any]], minutes: int) -> N
     assert places_of(rows, timedelta(minutes=minutes)) == places_by_the_letter(rows, timedelta(minutes=minutes))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(rows=st.lists(plays, min_size=1, max_size=20))
 def test_sessions_partition_the_counted_plays(rows: list[dict[str, Any]]) -> None:
     """Every counted play has one place; numbers and positions leave none out; and a longer gap only joins sessions."""

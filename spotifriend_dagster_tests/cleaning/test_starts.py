@@ -43,7 +43,7 @@ rows_of_exports = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(rows=st.lists(rows_of_exports, max_size=12))
 def test_every_start_follows_the_rule(rows: list[dict[str, Any]]) -> None:
     """A plain reading of the rule, row by row, gives the same; and a play always ends when its sound does."""
@@ -120,7 +120,7 @@ recent_rows = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(rows=st.lists(recent_rows, max_size=10), seed=st.integers(0, 9))
 def test_polled_plays_are_estimated_by_the_rule(rows: list[dict[str, Any]], seed: int) -> None:
     """The plain reading agrees, whatever the order of rows; and the play ends at `played_at`."""

@@ -21,7 +21,11 @@ _FOLDER = "catalog"
 _KEPT = 20
 
 
-class CatalogConflict(Exception):
+class CatalogError(Exception):
+    """The catalog could not do what was asked; the message is a sentence for the user."""
+
+
+class CatalogConflict(CatalogError):
     """Somebody else changed the table since it was read."""
 
 
@@ -63,17 +67,19 @@ class Catalog(Protocol):
             CatalogConflict: its version is another.
         """
 
-    def put_if_different(self, table_input: TableInput) -> bool:
-        """Define the table unless it is defined so already; whether that was a change.
+    def put_if_different(self, table_input: TableInput) -> str:
+        """Define the table unless it is defined so already.
+
+        Returns:
+            The version that is so defined.
 
         Raises:
             CatalogConflict: it was changed between the look and the change.
         """
         present = self.get(table_input["Name"])
         if present is not None and present.table_input == table_input:
-            return False
-        self.put(table_input, present.version if present else None)
-        return True
+            return present.version
+        return self.put(table_input, present.version if present else None)
 
     def history(self, name: str) -> list[CatalogTable]:
         """The table's definitions that are still kept, the present one first."""

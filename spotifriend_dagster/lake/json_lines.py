@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import pandas as pd
 
-from spotifriend_dagster.lake.parquet import UnreadableFile, checked, to_frame
+from spotifriend_dagster.lake.parquet import UnreadableFile, checked, to_arrow
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.rendering import arrow_schema
 
@@ -39,14 +39,11 @@ def frame_to_json_lines(frame: pd.DataFrame, table: Table) -> bytes:
     Raises:
         ValueError: the frame is not one of that table.
     """
-    if tuple(frame.columns) != table.column_names:
-        raise ValueError(f"A frame of columns {list(frame.columns)} is not one of table {table.name}.")
-    values = frame.astype(object).where(frame.notna(), None)
-    return to_json_lines(values.to_dict("records"))  # type: ignore[arg-type]
+    return to_json_lines(to_arrow(frame, table).to_pylist())
 
 
-def frame_from_json_lines(content: bytes, table: Table, key: str) -> pd.DataFrame:
-    """The content of one file of gzipped JSON Lines as a typed frame of the declared columns.
+def read_json_lines(content: bytes, table: Table, key: str) -> pyarrow.Table:
+    """The content of a file of gzipped JSON Lines, with exactly the declared columns and types.
 
     A column that a line does not name is null there; one that is not declared is left out.
 
@@ -65,7 +62,7 @@ def frame_from_json_lines(content: bytes, table: Table, key: str) -> pd.DataFram
         found = _parsed(content, schema)
     except (OSError, pa.ArrowInvalid) as error:
         raise UnreadableFile(f"{key} does not hold what {table.name} declares: {error}") from error
-    return to_frame([checked(found.cast(schema), table, key)], table)
+    return checked(found.cast(schema), table, key)
 
 
 def _parsed(content: bytes, schema: pyarrow.Schema) -> pyarrow.Table:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from spotifriend_dagster.lake.storage import StorageError
 from spotifriend_dagster.tables.declaration import Column, Table
 from spotifriend_dagster.tables.frames import dtype
 from spotifriend_dagster.tables.rendering import arrow_schema
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _WORTH_THREADS = 1 << 20  # bytes: below, starting threads costs more than they save
 
 
-class UnreadableFile(Exception):
+class UnreadableFile(StorageError):
     """A file does not hold what its table declares; the message names the file and the cure."""
 
 
@@ -29,19 +30,11 @@ def to_parquet(frame: pd.DataFrame, table: Table) -> bytes:
     Raises:
         ValueError: the frame is not one of that table.
     """
-    import pyarrow as pa  # noqa: PLC0415 - heavy
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415 - heavy
 
-    if tuple(frame.columns) != table.column_names:
-        raise ValueError(f"A frame of columns {list(frame.columns)} is not one of table {table.name}.")
-    schema = arrow_schema(table)
-    try:
-        arrays = [_to_arrow(frame[field.name], field.type) for field in schema]
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        raise ValueError(f"A frame does not fit table {table.name}: {error}") from error
     target = BytesIO()
     pq.write_table(
-        pa.Table.from_arrays(arrays, schema=schema),
+        to_arrow(frame, table),
         target,
         compression="zstd",
         # Numbers and instants repeat too little: for them a dictionary is tried in vain, in a third of the time.
@@ -51,7 +44,24 @@ def to_parquet(frame: pd.DataFrame, table: Table) -> bytes:
     return target.getvalue()
 
 
-def read_arrow(content: bytes, table: Table, key: str) -> pyarrow.Table:
+def to_arrow(frame: pd.DataFrame, table: Table) -> pyarrow.Table:
+    """A typed frame as it is stored: naive timestamps in milliseconds, days, plain strings.
+
+    Raises:
+        ValueError: the frame is not one of that table.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+
+    if tuple(frame.columns) != table.column_names:
+        raise ValueError(f"A frame of columns {list(frame.columns)} is not one of table {table.name}.")
+    schema = arrow_schema(table)
+    try:
+        return pa.Table.from_arrays([_to_arrow(frame[field.name], field.type) for field in schema], schema=schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise ValueError(f"A frame does not fit table {table.name}: {error}") from error
+
+
+def read_parquet(content: bytes, table: Table, key: str) -> pyarrow.Table:
     """The content of a Parquet file, with exactly the declared columns and types.
 
     A nullable column that the file does not have yet, because it was declared later, is null in every row.
@@ -76,7 +86,7 @@ def read_arrow(content: bytes, table: Table, key: str) -> pyarrow.Table:
 
 
 def checked(found: pyarrow.Table, table: Table, key: str) -> pyarrow.Table:
-    """What a file holds, with exactly the declared columns and types; see `read_arrow`.
+    """What a file holds, with exactly the declared columns and types; see `read_parquet`.
 
     Raises:
         UnreadableFile: a column that is never null is missing or holds a null, or a column is of another type.
@@ -98,22 +108,13 @@ def checked(found: pyarrow.Table, table: Table, key: str) -> pyarrow.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def to_frame(parts: Iterable[pyarrow.Table], table: Table) -> pd.DataFrame:
-    """What `read_arrow` gave, one after the other, as one typed frame (`tables/frames.py`)."""
+def to_frame(found: Iterable[pyarrow.Table], table: Table) -> pd.DataFrame:
+    """What was read from files, one after the other, as one typed frame (`tables/frames.py`)."""
     import pyarrow as pa  # noqa: PLC0415 - heavy
 
     schema = arrow_schema(table)
-    whole = pa.concat_tables([schema.empty_table(), *parts])
+    whole = pa.concat_tables([schema.empty_table(), *found])
     return pd.DataFrame({column.name: _to_pandas(whole.column(column.name), column) for column in table.columns})
-
-
-def from_parquet(content: bytes, table: Table, key: str) -> pd.DataFrame:
-    """The content of one Parquet file as a typed frame.
-
-    Raises:
-        UnreadableFile: see `read_arrow`.
-    """
-    return to_frame([read_arrow(content, table, key)], table)
 
 
 def _cure(table: Table) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import count
-from urllib.parse import quote
 
 from spotifriend_dagster.lake.json_lines import to_json_lines
 from spotifriend_dagster.lake.storage import Storage
@@ -24,13 +23,9 @@ def history_key(listener: str, export: str, file: str) -> str:
     Args:
         listener: the listener's id.
         export: the export's SHA-256.
-        file: the file's name inside the export, with its folders.
+        file: the file's name, as `sources/exports.py` gives it: one plain segment.
     """
-    # Folders stay; what a pattern or a URI would read otherwise is escaped, and so is a leading dot or underscore:
-    # Athena and every listing take such a file for hidden.
-    segments = (quote(segment, safe="") for segment in file.split("/"))
-    plain = "/".join(f"%{ord(name[0]):02X}{name[1:]}" if name[0] in "._" else name for name in segments)
-    return f"{STREAMING_HISTORY.folder}/listener={listener}/export={export}/{plain}{_SUFFIX}"
+    return f"{STREAMING_HISTORY.folder}/listener={listener}/export={export}/{file}{_SUFFIX}"
 
 
 def pull_name(pulled_at: datetime) -> str:

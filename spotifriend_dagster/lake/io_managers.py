@@ -1,0 +1,248 @@
+"""How an asset's output becomes a table's files, and files an input: the one place in the lake that knows Dagster.
+
+A file is `<folder>/listener=<id>/[year=<YYYY>/]<partition or "part">`, with its format's suffix. What it holds is in
+`parquet.py` and `json_lines.py`; raw objects are written by `pulls.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import dagster as dg
+import pandas as pd
+
+from spotifriend_dagster.lake.json_lines import frame_to_json_lines, read_json_lines
+from spotifriend_dagster.lake.parquet import read_parquet, to_arrow, to_frame, to_parquet
+from spotifriend_dagster.lake.pulls import object_name
+from spotifriend_dagster.lake.storage import Storage
+from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
+from spotifriend_dagster.tables.declaration import Table
+from spotifriend_dagster.tables.raw import RAW_TABLES
+from spotifriend_dagster.tables.rendering import markdown_table
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_TABLES = {table.folder: table for table in (*RAW_TABLES, *CLEANED_TABLES)}
+_UNPARTITIONED = "part"
+_PREVIEWED_ROWS = 5
+_THREADS = 4  # packing and unpacking leave Python's lock; an object store answers several requests at once
+
+
+class _Format(NamedTuple):
+    suffix: str
+    write: Callable[[pd.DataFrame, Table], bytes]
+    read: Callable[[bytes, Table, str], pyarrow.Table]
+
+
+_FORMATS = {
+    "jsonl": _Format(".jsonl.gz", frame_to_json_lines, read_json_lines),
+    "parquet": _Format(".parquet", to_parquet, read_parquet),
+}
+
+
+def table_of(asset_key_path: Iterable[str]) -> Table:
+    """The raw or cleaned table that an asset is: the asset's key is the table's folder.
+
+    Raises:
+        KeyError: no table has that folder.
+    """
+    return _TABLES["/".join(asset_key_path)]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What an output says of one listener, as a typed frame: all rows, or those of one partition."""
+
+    listener: str
+    frame: pd.DataFrame
+    partition: str | None = None
+
+
+class StoredTable:
+    """An input: a table's files, all or those of some partitions, read when they are asked for.
+
+    Which files there are is looked up once. A partition that has none is no error, but empty.
+    """
+
+    def __init__(self, storage: Storage, table: Table, partitions: Collection[str] | None = None) -> None:
+        self.table = table
+        self._storage = storage
+        self._partitions = None if partitions is None else frozenset(partitions)
+
+    def listeners(self) -> list[str]:
+        """The ids of the listeners of whom there are files, sorted."""
+        return sorted(self._keys)
+
+    def keys(self, listener: str) -> list[str]:
+        """The keys of a listener's files, sorted."""
+        return self._keys.get(listener, [])
+
+    def frame(self, listener: str) -> pd.DataFrame:
+        """A listener's rows, in the order of the files' keys.
+
+        A typed frame of the table's columns; of a raw table also what the path says: `export` or `dt`, and `file`, the
+        object's name, where the rows themselves name no file.
+
+        Raises:
+            UnreadableFile: a file does not hold what the table declares.
+        """
+        return self._as_frame(self._read(self.keys(listener)))
+
+    def frames(self, listener: str) -> dict[str, pd.DataFrame]:
+        """The same by partition, for those that have files.
+
+        Raises:
+            UnreadableFile: a file does not hold what the table declares.
+        """
+        by_partition: dict[str, dict[str, pyarrow.Table]] = {}
+        for key, found in self._read(self.keys(listener)).items():
+            by_partition.setdefault(_partition(key), {})[key] = found
+        return {partition: self._as_frame(found) for partition, found in sorted(by_partition.items())}
+
+    @cached_property
+    def _keys(self) -> Mapping[str, list[str]]:
+        keys: dict[str, list[str]] = {}
+        for stored in self._storage.list(self.table.folder):
+            if self._partitions is None or _partition(stored.key) in self._partitions:
+                keys.setdefault(_path_values(stored.key)["listener"], []).append(stored.key)
+        return keys
+
+    def _read(self, keys: list[str]) -> dict[str, pyarrow.Table]:
+        read = _FORMATS[self.table.format].read
+        with ThreadPoolExecutor(_THREADS) as pool:
+            found = pool.map(lambda key: read(self._storage.read(key), self.table, key), keys)
+            return dict(zip(keys, found, strict=True))
+
+    def _as_frame(self, found: Mapping[str, pyarrow.Table]) -> pd.DataFrame:
+        frame = to_frame(found.values(), self.table)
+        if self.table.layer == "raw":
+            in_path = [key.name for key in self.table.partition_keys if key.name != "listener"]
+            for name in (*in_path, "file"):
+                if name not in frame:
+                    said = [(_path_values(key) | {"file": object_name(key)})[name] for key in found]
+                    rows = [file.num_rows for file in found.values()]
+                    frame[name] = pd.Series(said, dtype="str").repeat(rows).array
+        return frame
+
+
+class TableIOManager(dg.IOManager):
+    """Writes what an asset says of its table, one listener at a time, and hands stored tables to the next asset.
+
+    How a table is stored follows from its declaration, so that one manager serves JSON Lines and Parquet.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def handle_output(self, context: dg.OutputContext, obj: Iterable[Part]) -> None:
+        """Write the parts, each to files of its own, and note in the metadata what was written.
+
+        A part of a partition is one file, also when it has no rows: that it is there says that the day was worked
+        through. A part without a partition is all that the table says of that listener: older files of theirs that it
+        did not write are removed, after its own are there. Of whom or what no part speaks, everything stays.
+
+        Raises:
+            ValueError: a part is of a partition that this run is not about, or a listener's part comes twice.
+            StorageFull: no space is left; a file that was not yet replaced is as it was.
+        """
+        table = table_of(context.asset_key.path)
+        partitions: list[str | None] = [*context.asset_partition_keys] if context.has_asset_partitions else [None]
+        written = {partition: _Written() for partition in partitions}
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for part in obj:
+                if part.partition not in written or part.listener in written[part.partition].listeners:
+                    raise ValueError(
+                        f"The part of {table.folder} for listener {part.listener}, partition {part.partition}, is not "
+                        "what this run is about, or comes twice."
+                    )
+                written[part.partition].add(part, self._write(table, part, pool))
+        context.add_output_metadata({"dagster/uri": self._storage.uri(table.folder + "/")})
+        for partition in partitions:
+            said = written[partition].metadata(table, partition, with_preview=len(partitions) == 1)
+            if len(partitions) == 1:
+                context.add_output_metadata(said)
+            else:
+                context.step_context.add_asset_metadata(said, context.asset_key, partition)
+
+    def load_input(self, context: dg.InputContext) -> StoredTable:
+        """A handle on the table; nothing is read yet."""
+        return StoredTable(self._storage, table_of(context.asset_key.path), _partitions_read(context))
+
+    def _write(self, table: Table, part: Part, pool: Executor) -> int:
+        """Replace the files of a part; gives the bytes written."""
+        folder = f"{table.folder}/listener={part.listener}"
+        files = {f"{folder}/{name}": rows for name, rows in _files(table, part)}
+
+        def write(key: str) -> int:
+            content = _FORMATS[table.format].write(files[key], table)
+            self._storage.write(key, content)
+            return len(content)
+
+        size = sum(pool.map(write, files))
+        if part.partition is None:
+            self._storage.delete(stored.key for stored in self._storage.list(folder) if stored.key not in files)
+        return size
+
+
+@dataclass
+class _Written:
+    """What an output wrote for one partition, or for all."""
+
+    rows: int = 0
+    size: int = 0
+    listeners: set[str] = field(default_factory=set)
+    first: Part | None = None
+
+    def add(self, part: Part, size: int) -> None:
+        self.rows += len(part.frame)
+        self.size += size
+        self.listeners.add(part.listener)
+        if self.first is None and len(part.frame):
+            self.first = replace(part, frame=part.frame.head(_PREVIEWED_ROWS).copy())
+
+    def metadata(self, table: Table, partition: str | None, *, with_preview: bool) -> dict[str, Any]:
+        said: dict[str, Any] = {
+            "dagster/row_count" if partition is None else "dagster/partition_row_count": self.rows,
+            "bytes": self.size,
+            "listeners": len(self.listeners),
+        }
+        if with_preview and self.first is not None:
+            rows = to_arrow(self.first.frame, table).to_pylist()
+            cells = [[self.first.listener, *("" if value is None else value for value in row.values())] for row in rows]
+            said["preview"] = dg.MetadataValue.md(markdown_table(("listener", *table.column_names), cells))
+        return said
+
+
+def _partitions_read(context: dg.InputContext) -> Collection[str] | None:
+    """The partitions that the reading asset is about; None where it has no partitions: then it reads all there are."""
+    reader = context.step_context.assets_def
+    if not context.has_asset_partitions or reader is None or reader.partitions_def is None:
+        return None
+    return context.asset_partition_keys
+
+
+def _files(table: Table, part: Part) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The files of a part, named within the listener's folder, each with its rows."""
+    name = f"{part.partition or _UNPARTITIONED}{_FORMATS[table.format].suffix}"
+    if table.year_of is None:
+        yield name, part.frame
+    elif part.partition is not None:
+        yield f"year={part.partition[:4]}/{name}", part.frame
+    else:
+        for year, rows in part.frame.groupby(part.frame[table.year_of].dt.year):
+            yield f"year={year:04d}/{name}", rows
+
+
+def _path_values(key: str) -> dict[str, str]:
+    """What the path says: the partition keys of the table, by name."""
+    return dict(segment.split("=", 1) for segment in key.split("/") if "=" in segment)
+
+
+def _partition(key: str) -> str:
+    """The Dagster partition that a file belongs to: the day in its path, else its name."""
+    return _path_values(key).get("dt") or key.rpartition("/")[2].partition(".")[0]

@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from spotifriend_dagster.cleaning.instants import first_problem, problems_of_instants, read_instants
+from spotifriend_dagster.cleaning.instants import (
+    LONGEST_PLAY_MS,
+    first_problem,
+    problems_of_instants,
+    read_instants,
+)
 from spotifriend_dagster.cleaning.media import without_placeholder_names
 from spotifriend_dagster.cleaning.payloads import Kind, read_payloads
 from spotifriend_dagster.tables.cleaned import HISTORY_FILES, HISTORY_PLAYS, HISTORY_REJECTS
 from spotifriend_dagster.tables.frames import typed_frame
-
-LONGEST_PLAY_MS = 7 * 24 * 3_600_000
-"""A stream can run for many hours (audiobooks, a player left on); one that ran for over a week is a fault."""
 
 _TEXTS = {  # column: the field of the extended history, and that of account data
     "track_name": ("master_metadata_track_name", "trackName"),
@@ -62,7 +64,7 @@ _WITHOUT_COLUMN = {
 }
 _MILLISECONDS_ABOVE = 10**11  # as seconds, this would be the year 5138
 _LATEST_OFFLINE_MS = 4_102_444_800_000  # 2100: beyond it, the value is no time
-_ACCOUNT_FILE = r"(?:^|/)StreamingHistory[^/]*$"
+_ACCOUNT_FILE = "streaminghistory"
 
 
 @dataclass(frozen=True)
@@ -197,5 +199,5 @@ def _files(rows: pd.DataFrame, is_good: pd.Series) -> pd.DataFrame:
         last_ts=("ts", "max"),
         is_extended=("is_extended", "max"),
     )
-    is_extended = files["is_extended"].fillna(~files["file"].str.contains(_ACCOUNT_FILE)).astype(bool)
+    is_extended = files["is_extended"].fillna(~files["file"].str.lower().str.startswith(_ACCOUNT_FILE)).astype(bool)
     return files.assign(source=np.where(is_extended, "extended", "account"))

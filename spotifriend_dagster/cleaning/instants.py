@@ -1,4 +1,4 @@
-"""Time stamps as Spotify writes them, and which of them can be true. What they stamp belongs to the callers."""
+"""Time stamps as Spotify writes them, and which times and lengths can be true. What they are of, the callers know."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pandas as pd
 NO_SPOTIFY_BEFORE = pd.Timestamp("2006-01-01", tz="UTC")
 CLOCK_ERROR = pd.Timedelta(days=1)
 """How far a time stamp may lie after now: the clocks of devices are wrong, but seldom by more than a day."""
+LONGEST_PLAY_MS = 7 * 24 * 3_600_000
+"""A stream can run for many hours (audiobooks, a player left on); one that ran for over a week is a fault."""
 
 _WRITTEN = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?"
 

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pandas as pd
 
-from spotifriend_dagster.cleaning.instants import problems_of_instants, read_instants
+from spotifriend_dagster.cleaning.instants import LONGEST_PLAY_MS, problems_of_instants, read_instants
 from spotifriend_dagster.cleaning.media import without_placeholder_names
 from spotifriend_dagster.tables.cleaned import RECENT_PAGES, RECENT_PLAYS, RECENT_REJECTS
 from spotifriend_dagster.tables.frames import typed_frame
@@ -135,7 +135,7 @@ def _play(item: Any) -> dict[str, Any]:
         "artist_ids": [_text(artist.get("id")) for artist in artists],
         "artist_names": names,
         "isrc": _text(_dict(track.get("external_ids")).get("isrc")),
-        "duration_ms": duration_ms if type(duration_ms) is int and duration_ms > 0 else None,
+        "duration_ms": duration_ms if type(duration_ms) is int and 0 < duration_ms <= LONGEST_PLAY_MS else None,
         "context_uri": _text(_dict(item.get("context")).get("uri")),
     }
 

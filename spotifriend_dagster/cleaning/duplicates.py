@@ -1,0 +1,129 @@
+"""One source's repeats of itself: rows that are the same play within an export, in several exports, on several days.
+
+The same play from two sources belongs to `matching.py`.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from spotifriend_dagster.cleaning.time_zones import epoch_ms
+from spotifriend_dagster.tables.cleaned import HISTORY_PLAYS
+
+EQUAL_ROW = "equal to another row of the export"
+OTHER_EXPORT = "known from another export"
+SAME_START = "same start, title and length as another row"
+OTHER_DAY = "known from another day's polls"
+
+# What a row says of the play. Where it was found is no part of that, and `is_video` tells only the name of its file.
+_FIELDS = [name for name in HISTORY_PLAYS.column_names if name not in ("export", "file", "row", "is_video")]
+_IDENTITY = ["source", "ts", "identity", "ms_played"]
+_BETWEEN_NAMES = "\x1f"
+
+
+def identity_of(rows: pd.DataFrame) -> pd.Series:
+    """What was played, as one text: its URI, or else its names; empty where neither is known."""
+    uri = _uri_of(rows)
+    return uri.fillna(names_of(rows[uri.isna()])).rename("identity")
+
+
+def names_of(rows: pd.DataFrame) -> pd.Series:
+    """Title and by whom (artist or show), as one text; empty where neither is known."""
+    title = rows["track_name"].fillna(rows["episode_name"]).fillna(rows["audiobook_title"]).fillna("")
+    by_whom = rows["artist_name"].fillna(rows["show_name"]).fillna("")
+    return (title + _BETWEEN_NAMES + by_whom).where((title != "") | (by_whom != ""), "")
+
+
+def repeated_history(history: pd.DataFrame) -> pd.Series:
+    """Why each row of `history_plays` is a repeat, in a few words; null for the rows that stay (docs/metrics.md).
+
+    1. Within one export, rows equal in every field are one play.
+    2. Exports are united with the highest multiplicity of any: of all rows of one `ts`, URI (or else names) and
+       ms_played, those of one export stay. It is the export that has most of them; of several, the one whose rows say
+       most; of several, the one that has most rows in all, so that a fragment never displaces the whole.
+    3. Of rows of equal `offline_timestamp` (in seconds), URI and ms_played the earliest stays. This holds across
+       exports too, for a fragment may have the later one only.
+
+    Which plays stay depends neither on the order of rows nor on how an export is split into files.
+
+    Args:
+        history: one listener's rows of all exports, with a unique index.
+    """
+    rows = _suspects(history)
+    equal = _equal_rows(rows)
+    export_rows = history["export"].value_counts().sub(rows.loc[equal, "export"].value_counts(), fill_value=0)
+    rows = rows.drop(equal)
+    from_other_export = _from_other_export(rows, export_rows)
+    rows = rows.drop(from_other_export)
+    reason = pd.Series(index=history.index, dtype="str", name="reason")
+    reason.loc[equal] = EQUAL_ROW
+    reason.loc[from_other_export] = OTHER_EXPORT
+    reason.loc[_of_same_start(rows)] = SAME_START
+    return reason
+
+
+def repeated_recent(recent: pd.DataFrame) -> pd.Series:
+    """Why each row of `recent_plays` is a repeat; null for the rows that stay: the first of each play.
+
+    Args:
+        recent: one listener's rows of all days of collection, with a unique index.
+    """
+    order = recent[["played_at", "track_uri", "collected_on", "page", "row"]].sort_values(
+        ["played_at", "track_uri", "collected_on", "page", "row"]
+    )
+    reason = pd.Series(index=recent.index, dtype="str", name="reason")
+    reason.loc[order.index[order.duplicated(["played_at", "track_uri"])]] = OTHER_DAY
+    return reason
+
+
+def _suspects(history: pd.DataFrame) -> pd.DataFrame:
+    """The rows that may be repeats by their times and lengths alone, which are quick to compare; in order."""
+    numbers = pd.DataFrame(
+        {
+            "ts": epoch_ms(history["ts"]),
+            "ms_played": history["ms_played"],
+            "offline_s": pd.Series(epoch_ms(history["offline_at"]) // 1000, history.index).where(
+                history["offline_at"].notna()
+            ),
+        },
+        index=history.index,
+    )
+    has_offline_s = numbers["offline_s"].notna()
+    is_suspect = numbers.duplicated(["ts", "ms_played"], keep=False)
+    is_suspect |= has_offline_s & numbers.duplicated(["offline_s", "ms_played"], keep=False)
+    rows = history[is_suspect]
+    return rows.assign(
+        identity=identity_of(rows),
+        offline_s=numbers.loc[is_suspect, "offline_s"],
+        filled=rows[_FIELDS].notna().sum(axis="columns"),
+    ).sort_values(["is_video", "export", "file", "row"], ascending=[False, True, True, True])
+
+
+def _equal_rows(rows: pd.DataFrame) -> pd.Index:
+    alike = rows[rows.duplicated(["export", *_IDENTITY], keep=False)]
+    return alike.index[alike.duplicated(["export", *_FIELDS])]
+
+
+def _from_other_export(rows: pd.DataFrame, export_rows: pd.Series) -> pd.Index:
+    if rows["export"].nunique() < 2:
+        return rows.index[:0]
+    identity = rows.groupby(_IDENTITY, sort=False).ngroup()
+    by_version = rows.assign(identity=identity).groupby(["identity", "export"], sort=False, as_index=False)
+    versions = by_version.agg(rows=("filled", "size"), filled=("filled", "sum"))
+    versions["export_rows"] = versions["export"].map(export_rows)
+    best = versions.sort_values(["rows", "filled", "export_rows", "export"], ascending=[False, False, False, True])
+    best_export = best.drop_duplicates("identity").set_index("identity")["export"]
+    return rows.index[rows["export"] != best_export.reindex(identity).set_axis(rows.index)]
+
+
+def _of_same_start(rows: pd.DataFrame) -> pd.Index:
+    start = ["offline_s", "identity", "ms_played"]
+    alike = rows[rows["offline_s"].notna() & _uri_of(rows).notna()]
+    alike = alike[alike.duplicated(start, keep=False)]
+    alike = alike.sort_values(["filled", *_FIELDS], ascending=[False, *(True for _ in _FIELDS)], kind="stable")
+    alike = alike.sort_values("ts", kind="stable")
+    return alike.index[alike.duplicated(start)]
+
+
+def _uri_of(rows: pd.DataFrame) -> pd.Series:
+    return rows["track_uri"].fillna(rows["episode_uri"]).fillna(rows["audiobook_uri"])

@@ -3,11 +3,12 @@ description: >-
   How widely the listening time for tracks is spread over artists: one row per local month, from the first month with
   music to the last, and one for the whole period. Months without music have no figures (null, not 0). Unknown artists
   are left out.
-grain: [listener, period_kind, period_start]
+grain: [listener, period_kind, period]
 columns:
   listener: plays.listener
   period_kind: string! `month`, or `all` for the whole period.
-  period_start: date! The first day of the local month; of the first month with music for the whole period.
+  period: string! The local month as `2025-03`, or `all`.
+  period_start: date The first day of the local month; null for `all`.
   artists: bigint! Artists with any listening time.
   ms_played: bigint! Milliseconds of sound of tracks by known artists, split at the boundaries of months.
   entropy_bits: double Shannon entropy of the artists' shares of ms_played, in bits; 0 for one artist.
@@ -146,7 +147,11 @@ covered_periods AS (
 SELECT
     periods.listener AS listener,
     periods.period_kind AS period_kind,
-    periods.period_start AS period_start,
+    CASE periods.period_kind
+        WHEN 'month' THEN DATE_FORMAT(periods.period_start, '%Y-%m')
+        ELSE 'all'
+    END AS period,
+    CASE WHEN periods.period_kind = 'month' THEN periods.period_start END AS period_start,
     COALESCE(measures.artists, 0) AS artists,
     COALESCE(measures.ms_played, 0) AS ms_played,
     measures.entropy_bits AS entropy_bits,

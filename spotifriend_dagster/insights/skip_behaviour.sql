@@ -79,8 +79,8 @@ counts AS (
     SELECT
         listener,
         'month' AS dimension,
-        SUBSTR(CAST(DATE_TRUNC('month', local_date) AS varchar), 1, 7) AS value,
-        SUBSTR(CAST(DATE_TRUNC('month', local_date) AS varchar), 1, 7) AS label,
+        DATE_FORMAT(DATE_TRUNC('month', local_date), '%Y-%m') AS value,
+        DATE_FORMAT(DATE_TRUNC('month', local_date), '%Y-%m') AS label,
         COUNT(*) AS plays,
         COUNT_IF(is_skip) AS skips,
         COUNT_IF(is_early_exit) AS early_exits

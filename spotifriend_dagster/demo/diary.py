@@ -51,7 +51,7 @@ HABITS = (
     Habit("Night Drive", _NIGHTS_OUT, 23.6, 0.9, 0.34, 20, {"phone": 0.8, "speaker": 0.2}),
 )
 FLIGHT = Habit("On the Way", _EVERY_DAY, 12.0, 0.1, 1.0, 50, {"phone": 1.0}, podcasts=0.0, offline=1.0)
-CLOCK_CHANGE = Habit("Night Drive", _EVERY_DAY, 0.4, 0.1, 1.0, 55, {"phone": 1.0}, podcasts=0.0)
+CLOCK_CHANGE = Habit("Night Drive", _EVERY_DAY, 0.4, 0.1, 1.0, 75, {"phone": 1.0}, podcasts=0.0)
 
 PLAYLISTS = tuple(dict.fromkeys(habit.playlist for habit in HABITS))
 DESTINATIONS = (("Asia/Tokyo", "JP"), ("America/New_York", "US"), ("America/Sao_Paulo", "BR"), ("Asia/Kolkata", "IN"))
@@ -92,9 +92,11 @@ def write_diary(rng: Generator, start: date, days: int, plays_per_day: float, ho
         home: the IANA name of the zone where the listener lives.
     """
     weekday = (np.arange(days) + start.weekday()) % 7
-    journeys = _journeys(rng, days)
+    nights = _clock_changes(start, days, home)
+    journeys = _journeys(rng, days, nights)
     flights = np.array([day for journey in journeys for day in (journey.first_day, journey.last_day)], dtype="int64")
     is_open = _days_with_music(rng, days)
+    is_open[nights] = True
     is_open[flights] = False
     drawn = [_draw(rng, habit, is_open & np.isin(weekday, habit.weekdays)) for habit in HABITS]
     sessions = pd.concat(drawn, ignore_index=True)
@@ -104,8 +106,6 @@ def write_diary(rng: Generator, start: date, days: int, plays_per_day: float, ho
     length *= max(days * plays_per_day - spoken.sum() * 1.5, 1) / max(length[~spoken].sum(), 1)
     sessions["plays"] = np.where(spoken, rng.integers(1, 3, len(sessions)), np.maximum(rng.poisson(length), 1))
 
-    nights = _clock_changes(start, days, home)
-    nights = nights[is_open[nights]]
     special = [_draw(rng, FLIGHT, _marks(days, flights)), _draw(rng, CLOCK_CHANGE, _marks(days, nights))]
     sessions = pd.concat([sessions, *special], ignore_index=True)
     sessions["plays"] = sessions["plays"].astype("int64")
@@ -143,15 +143,21 @@ def _marks(days: int, marked: np.ndarray) -> np.ndarray:
     return marks
 
 
-def _journeys(rng: Generator, days: int) -> list[_Journey]:
-    """About one a year, of one to three weeks, in the middle of that year (or of what there is of it)."""
+def _journeys(rng: Generator, days: int, nights: np.ndarray) -> list[_Journey]:
+    """About one a year, of one to three weeks, in the middle of that year (or of what there is of it).
+
+    None is on one of the `nights`: when the clocks change, the listener is at home to hear it.
+    """
     journeys = []
     for first in range(0, days, 365):
         span = min(365, days - first)
         length = min(int(rng.integers(9, 21)), span // 5)
-        departure = first + int(span * rng.uniform(0.3, 0.7))
         zone, country = DESTINATIONS[int(rng.integers(len(DESTINATIONS)))]
-        if length >= 3:
+        departures = first + np.arange(span * 3 // 10, span * 7 // 10)
+        away = (departures[:, None] <= nights) & (nights <= departures[:, None] + length)
+        departures = departures[~away.any(axis=1)]
+        if length >= 3 and len(departures):
+            departure = int(rng.choice(departures))
             journeys.append(_Journey(departure, departure + length, zone, country))
     return journeys
 

@@ -110,7 +110,7 @@ def simulate(
             f"A listener is simulated for a week or more, with a play a day or more: {years=}, {plays_per_day=}."
         )
     if catalogue is None:
-        catalogue = make_catalogue(seed, artists=120 + int(1.6 * (days * plays_per_day) ** 0.6), before=start)
+        catalogue = make_catalogue(seed, artists=int(12 * (days * plays_per_day) ** 0.5), before=start)
     for_diary, for_taste, for_choice, for_course, for_names = np.random.default_rng([seed, 2]).spawn(5)
     diary = write_diary(for_diary, start, days, plays_per_day, home)
     sessions = diary.sessions

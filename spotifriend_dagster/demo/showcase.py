@@ -19,7 +19,7 @@ _SEED = 7
 _FIRST_DAY = date(2024, 1, 1)
 _EXPORTED_UNTIL = datetime(2026, 1, 1, tzinfo=UTC)
 _YEARS_OF_EXPORT = 2.0
-_WEEKS_OF_POLLS = 6
+_WEEKS_OF_POLLS = 4
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Showcase:
 def make_showcase(storage: Storage, folder: Path) -> Showcase:
     """Write the export into `folder` and the polls into the lake; what is already there is left as it is.
 
-    The export holds 2024 and 2025; polls are hourly for six weeks from then on.
+    The export holds 2024 and 2025; polls are hourly for four weeks from then on.
     """
     truth = simulate(_SEED, start=_FIRST_DAY, years=_YEARS_OF_EXPORT + 7 * _WEEKS_OF_POLLS / 365.25)
     folder.mkdir(parents=True, exist_ok=True)

@@ -90,21 +90,22 @@ def _found_in_week(rng: Generator, artists: int, weeks: int) -> np.ndarray:
 
 
 def _interest(rng: Generator, found: np.ndarray, weeks: int) -> np.ndarray:
-    """By week and artist: a honeymoon, and then a love that stays for years, fades within months, or was a fling."""
+    """By week and artist: first a spark; then a love that stays for years or fades within months, for one in four."""
     artists = len(found)
     age = (np.arange(weeks)[:, None] - found).astype("float32")
     fate = rng.random(artists)
-    stays, fades = fate < 0.3, (fate >= 0.3) & (fate < 0.6)
-    years = np.where(stays, rng.uniform(60, 300, artists), np.where(fades, rng.uniform(4, 26, artists), 1.0))
-    wave = 0.55 + 0.45 * np.sin(2 * np.pi * (age / rng.uniform(18, 60, artists) + rng.random(artists)))
-    love = np.exp(-age.clip(0) / years.astype("float32")) * wave * np.where(stays | fades, 1.0, 0.0)
+    stays, fades = fate < 0.12, (fate >= 0.12) & (fate < 0.26)
+    fame = np.where(stays | fades, rng.lognormal(0, 1.15, artists), 0).astype("float32")
+    lasts = np.where(stays, rng.uniform(60, 300, artists), rng.uniform(4, 26, artists)).astype("float32")
+    period, phase = rng.uniform(18, 60, artists).astype("float32"), rng.random(artists, dtype="float32")
+    love = np.exp(-age.clip(0) / lasts) * (0.55 + 0.45 * np.sin(np.float32(2 * np.pi) * (age / period + phase)))
     love[love < 0.04] = 0  # forgotten, not nearly forgotten
-    love += 1.6 * np.exp(-age.clip(0) / 1.6) * (age < 9)
-    back = 34 + rng.exponential(25, artists)
-    is_back = fades & (rng.random(artists) < _COMEBACK)
-    love += np.where(is_back & (age >= back), 0.8 * np.exp(-(age - back).clip(0) / 5), 0)
-    fame = rng.lognormal(0, 1.15, artists)
-    return ((age >= 0) * love * fame).astype("float32")
+    back = np.where(fades & (rng.random(artists) < _COMEBACK), 34 + rng.exponential(25, artists), np.inf)
+    since = age - back.astype("float32")
+    love += np.where(since >= 0, np.float32(0.8) * np.exp(-since.clip(0) / 5), 0)
+    spark = np.where(fame > 0, 1.3 * fame, rng.exponential(0.5, artists)).astype("float32")
+    sparks = spark * np.exp(-age.clip(0, 60) / np.float32(1.6)) * (age < 9)
+    return np.where(age >= 0, love * fame + sparks, np.float32(0))
 
 
 def _fashion(rng: Generator, weeks: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -108,8 +109,13 @@ def _about(value: Any) -> Any:
 def _plain(column: pd.Series) -> list[Any]:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         column = column.dt.tz_convert(None)
-    values = (value.to_pydatetime() if isinstance(value, pd.Timestamp) else value for value in column)
-    return [None if is_null else value for value, is_null in zip(values, column.isna(), strict=True)]
+    return [None if is_null else _native(value) for value, is_null in zip(column, column.isna(), strict=True)]
+
+
+def _native(value: Any) -> Any:
+    if isinstance(value, pd.Timestamp):
+        return value.to_pydatetime()
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _midnight(instant: datetime) -> datetime:

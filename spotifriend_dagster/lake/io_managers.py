@@ -18,7 +18,7 @@ import pandas as pd
 from spotifriend_dagster.lake.json_lines import frame_to_json_lines, read_json_lines
 from spotifriend_dagster.lake.parquet import read_parquet, to_arrow, to_frame, to_parquet
 from spotifriend_dagster.lake.pulls import object_name
-from spotifriend_dagster.lake.storage import Storage
+from spotifriend_dagster.lake.storage import Storage, path_values
 from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.raw import RAW_TABLES
@@ -109,7 +109,7 @@ class StoredTable:
         keys: dict[str, list[str]] = {}
         for stored in self._storage.list(self.table.folder):
             if self._partitions is None or _partition(stored.key) in self._partitions:
-                keys.setdefault(_path_values(stored.key)["listener"], []).append(stored.key)
+                keys.setdefault(path_values(stored.key)["listener"], []).append(stored.key)
         return keys
 
     def _read(self, keys: list[str]) -> dict[str, pyarrow.Table]:
@@ -124,7 +124,7 @@ class StoredTable:
             in_path = [key.name for key in self.table.partition_keys if key.name != "listener"]
             for name in (*in_path, "file"):
                 if name not in frame:
-                    said = [(_path_values(key) | {"file": object_name(key)})[name] for key in found]
+                    said = [(path_values(key) | {"file": object_name(key)})[name] for key in found]
                     rows = [file.num_rows for file in found.values()]
                     frame[name] = pd.Series(said, dtype="str").repeat(rows).array
         return frame
@@ -238,11 +238,6 @@ def _files(table: Table, part: Part) -> Iterator[tuple[str, pd.DataFrame]]:
             yield f"year={year:04d}/{name}", rows
 
 
-def _path_values(key: str) -> dict[str, str]:
-    """What the path says: the partition keys of the table, by name."""
-    return dict(segment.split("=", 1) for segment in key.split("/") if "=" in segment)
-
-
 def _partition(key: str) -> str:
     """The Dagster partition that a file belongs to: the day in its path, else its name."""
-    return _path_values(key).get("dt") or key.rpartition("/")[2].partition(".")[0]
+    return path_values(key).get("dt") or key.rpartition("/")[2].partition(".")[0]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import count
 
 from spotifriend_dagster.lake.json_lines import to_json_lines
-from spotifriend_dagster.lake.storage import Storage
+from spotifriend_dagster.lake.storage import Storage, instant_name
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.raw import STREAMING_HISTORY
 
@@ -26,18 +26,6 @@ def history_key(listener: str, export: str, file: str) -> str:
         file: the file's name, as `sources/exports.py` gives it: one plain segment.
     """
     return f"{STREAMING_HISTORY.folder}/listener={listener}/export={export}/{file}{_SUFFIX}"
-
-
-def pull_name(pulled_at: datetime) -> str:
-    """The name of a pull: its instant, as `20250301T120003123Z`; names sort by time.
-
-    Raises:
-        ValueError: the instant has no time zone.
-    """
-    if pulled_at.tzinfo is None:
-        raise ValueError(f"{pulled_at} names no instant: it has no time zone.")
-    utc = pulled_at.astimezone(UTC)
-    return f"{utc:%Y%m%dT%H%M%S}{utc.microsecond // 1000:03d}Z"
 
 
 def write_pull(
@@ -57,7 +45,7 @@ def write_pull(
     """
     import orjson  # noqa: PLC0415 - where it is used
 
-    name = pull_name(pulled_at)
+    name = instant_name(pulled_at)
     utc = pulled_at.astimezone(UTC)
     content = to_json_lines(
         {

@@ -43,6 +43,23 @@ class StoredObject:
     modified: datetime
 
 
+def instant_name(instant: datetime) -> str:
+    """An instant as part of a key: `20250301T120003123Z`. Names sort by time.
+
+    Raises:
+        ValueError: it has no time zone, so it is no instant.
+    """
+    if instant.tzinfo is None:
+        raise ValueError(f"{instant} is no instant: it has no time zone.")
+    utc = instant.astimezone(UTC)
+    return f"{utc:%Y%m%dT%H%M%S}{utc.microsecond // 1000:03d}Z"
+
+
+def path_values(key: str) -> dict[str, str]:
+    """What the `name=value` segments of a key say: a table's partition keys, or an insight's version."""
+    return dict(segment.split("=", 1) for segment in key.split("/") if "=" in segment)
+
+
 class Storage(Protocol):
     """Objects by key. A reader sees an object whole, as it was or as it is, never in between."""
 

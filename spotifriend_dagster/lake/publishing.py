@@ -1,0 +1,257 @@
+"""Write, audit, publish: how an insight's table moves from one version to the next, and back.
+
+A version is a folder, `insights/<table>/version=<id>/`, written once. The catalog's table points to one of them, and
+notes what it was built from; moving it is one compare-and-set. What a version must hold is audited by `audits.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Literal
+
+from spotifriend_dagster.lake.audits import Audit, audit_declaration, audit_rows
+from spotifriend_dagster.lake.catalog import Catalog, CatalogConflict, CatalogTable, TableInput
+from spotifriend_dagster.lake.storage import Storage, instant_name, path_values
+from spotifriend_dagster.tables.declaration import Table
+from spotifriend_dagster.tables.insight import Insight
+from spotifriend_dagster.tables.rendering import arrow_schema, glue_table_input
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from spotifriend_dagster.lake.engine import Engine
+
+KEPT_VERSIONS = 3
+"""One to go back to, and one more, because a fault is often a run old when it is seen."""
+_REMOVED_AFTER = timedelta(days=1)
+_ATTEMPTS = 5
+
+
+class PublishingError(Exception):
+    """A table could not be published, or moved back; the message is a sentence for the user."""
+
+
+class StalePublication(PublishingError):
+    """The published version was built from newer inputs."""
+
+
+class _Pinned(Exception):
+    """A rollback holds the table where it is."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """The state of a table when a query began to read it.
+
+    `as_of` is the instant of its last change, ISO 8601 in UTC ("" where it has no files); of two states of a table
+    the later one is the newer. `fingerprint` names its files, or its version.
+    """
+
+    as_of: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the catalog notes of an insight's published version.
+
+    `moved_at` is the instant, ISO 8601 in UTC, at which the table was moved to it, forwards or back.
+    """
+
+    version: str
+    moved_at: str
+    rows: int
+    inputs: Mapping[str, Input]
+    is_pinned: bool = False
+
+    @classmethod
+    def of(cls, definition: CatalogTable | None) -> Published | None:
+        """What a definition notes; None where the table is not there, or no insight."""
+        noted = definition.parameters.get(_NOTE) if definition else None
+        if noted is None:
+            return None
+        values = json.loads(noted)
+        return cls(**values | {"inputs": {name: Input(**input_) for name, input_ in values["inputs"].items()}})
+
+    def noted_in(self, table_input: TableInput) -> TableInput:
+        """The definition with this note."""
+        return table_input | {"Parameters": table_input["Parameters"] | {_NOTE: json.dumps(asdict(self))}}
+
+
+_NOTE = "spotifriend.published"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What became of a new version.
+
+    `outcome` is `published`; `failed_audits`: readers stay on the version before, and the new one can be looked at in
+    its folder for a day; or `pinned`: it passed, but the table is held back by a rollback until it is released.
+    """
+
+    table: Table
+    version: str
+    uri: str
+    content: pyarrow.Table
+    size: int
+    audits: tuple[Audit, ...]
+    inputs: Mapping[str, Input]
+    outcome: Literal["published", "failed_audits", "pinned"]
+
+
+def publish(insight: Insight, engine: Engine, catalog: Catalog, storage: Storage) -> Publication:
+    """Run an insight's query into a new version, audit it, and move the catalog's table there.
+
+    Raises:
+        StalePublication: what is published was built from newer inputs than this run read.
+        CatalogConflict: others moved the table again and again at the same time.
+    """
+    table = insight.table
+    inputs = {name: _state(name, catalog, storage) for name in insight.reads}  # before it reads: never too new
+    version = f"{instant_name(_now())}-{secrets.token_hex(3)}"
+    folder = f"{table.folder}/version={version}/"
+    try:
+        engine.unload(insight.query, table, folder)
+    except Exception:
+        storage.delete(stored.key for stored in storage.list(folder))  # a full disk must not stay full
+        raise
+    content, size = _content(folder, table, storage)
+    before = Published.of(catalog.get(table.name))
+    audits = (*audit_declaration(content, table), audit_rows(content.num_rows, before.rows if before else None))
+    publication = Publication(table, version, storage.uri(folder), content, size, audits, inputs, "failed_audits")
+    if any(audit.blocks for audit in audits):
+        return publication
+
+    def moved(present: CatalogTable | None) -> TableInput:
+        if published := Published.of(present):
+            if published.is_pinned:
+                raise _Pinned
+            _refuse_if_older(table.name, inputs, published.inputs)
+        note = Published(version, _iso(_now()), content.num_rows, inputs)
+        return note.noted_in(glue_table_input(table, publication.uri))
+
+    try:
+        _compare_and_set(table.name, catalog, moved)
+    except _Pinned:
+        return replace(publication, outcome="pinned")
+    _remove_old(table, catalog, storage)
+    return replace(publication, outcome="published")
+
+
+def rollback(name: str, catalog: Catalog, storage: Storage) -> str:
+    """Move an insight's table to the version before the present one, and pin it there until it is released.
+
+    Returns:
+        The version that is published now.
+
+    Raises:
+        PublishingError: the table was never published, or no earlier version is kept.
+        CatalogConflict: others moved the table again and again at the same time.
+    """
+
+    def moved_back(present: CatalogTable | None) -> TableInput:
+        published = Published.of(present)
+        if published is None:
+            raise PublishingError(f"{name} is no insight that was ever published, so there is no way back.")
+        for definition in catalog.history(name):
+            earlier = Published.of(definition)
+            if earlier and earlier.version < published.version and storage.list(storage.key_of(definition.location)):
+                return replace(earlier, is_pinned=True, moved_at=_iso(_now())).noted_in(definition.table_input)
+        raise PublishingError(f"Of {name}, no version before {published.version} is kept: it stays where it is.")
+
+    moved_to = _compare_and_set(name, catalog, moved_back)
+    return path_values(moved_to["StorageDescriptor"]["Location"])["version"]
+
+
+def release(name: str, catalog: Catalog) -> None:
+    """Let a table that was rolled back be published again, from the next run on.
+
+    Raises:
+        PublishingError: the table is not held back.
+        CatalogConflict: others moved the table again and again at the same time.
+    """
+
+    def released(present: CatalogTable | None) -> TableInput:
+        published = Published.of(present)
+        if present is None or published is None or not published.is_pinned:
+            raise PublishingError(f"{name} was not rolled back, so there is nothing to release.")
+        return replace(published, is_pinned=False).noted_in(present.table_input)
+
+    _compare_and_set(name, catalog, released)
+
+
+def _compare_and_set(
+    name: str, catalog: Catalog, change: Callable[[CatalogTable | None], TableInput], attempts: int = _ATTEMPTS
+) -> TableInput:
+    """Put what `change` makes of the present definition; again, if others were faster."""
+    present = catalog.get(name)
+    table_input = change(present)
+    try:
+        catalog.put(table_input, present.version if present else None)
+    except CatalogConflict:
+        if attempts == 1:
+            raise
+        return _compare_and_set(name, catalog, change, attempts - 1)
+    return table_input
+
+
+def _state(name: str, catalog: Catalog, storage: Storage) -> Input:
+    """The state of a table that a query reads: of an insight its version, of any other its files."""
+    definition = catalog.get(name)
+    if definition is None:
+        return Input("", "")  # the engine refuses the query, and names what it may read
+    if published := Published.of(definition):
+        return Input(published.moved_at, published.version)
+    stored = storage.list(storage.key_of(definition.location))
+    listing = "\n".join(f"{file.key} {file.size} {_iso(file.modified)}" for file in stored)
+    newest = max((file.modified for file in stored), default=None)
+    return Input(_iso(newest) if newest else "", sha256(listing.encode()).hexdigest()[:16])
+
+
+def _refuse_if_older(name: str, mine: Mapping[str, Input], theirs: Mapping[str, Input]) -> None:
+    for table, state in mine.items():
+        if table in theirs and theirs[table].as_of > state.as_of:
+            raise StalePublication(
+                f"{name} is published from {table} as of {theirs[table].as_of}, and this run read it as of "
+                f"{state.as_of or 'before it had files'}: bring {table} up to date, then materialize {name} again."
+            )
+
+
+def _content(folder: str, table: Table, storage: Storage) -> tuple[pyarrow.Table, int]:
+    """What the files of a version hold, as they hold it, and their size in bytes."""
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    files = [storage.read(stored.key) for stored in storage.list(folder)]
+    tables = [pq.ParquetFile(pa.BufferReader(file)).read() for file in files] or [arrow_schema(table).empty_table()]
+    return pa.concat_tables(tables), sum(map(len, files))
+
+
+def _remove_old(table: Table, catalog: Catalog, storage: Storage) -> None:
+    """Remove the versions that nobody goes back to, and what crashed runs left.
+
+    Not before they are a day old: until then a query may still be reading one, or a run be writing it.
+    """
+    versions = [
+        published.version for definition in catalog.history(table.name) if (published := Published.of(definition))
+    ]
+    kept = list(dict.fromkeys(versions))[:KEPT_VERSIONS]  # the published one is the first
+    oldest = instant_name(_now() - _REMOVED_AFTER)
+    storage.delete(
+        stored.key
+        for stored in storage.list(table.folder)
+        if (version := path_values(stored.key)["version"]) < oldest and version not in kept
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _iso(instant: datetime) -> str:
+    return instant.isoformat(timespec="microseconds")  # always as long, so that the texts sort as the instants do

@@ -80,6 +80,6 @@ def _is_repeat(started_at: pd.Series, recording_id: pd.Series) -> pd.Series:
     is_later[1:] = (recording[1:] != recording[:-1]) | (started_ms[1:] != started_ms[:-1])
     # The last listen that started strictly earlier is the one before the first of those that started together.
     before = np.maximum.accumulate(np.where(is_later, np.arange(len(order)), 0)) - 1
-    is_repeat = (before >= 0) & (recording >= 0) & (recording[before] == recording)
+    is_repeat = (before >= 0) & (recording[before] == recording)
     is_repeat &= started_ms - started_ms[before] <= REPEAT_WITHIN // pd.Timedelta(milliseconds=1)
     return pd.Series(is_repeat, index=started_at.index[order], dtype="boolean")

@@ -302,7 +302,7 @@ def _simulate(session: _Session) -> str:
     from spotifriend_dagster.automation.staleness import stale_days
     from spotifriend_dagster.demo.showcase import DISPLAY_NAME, LISTENER, make_showcase
 
-    with session.console.status("Simulating two years of listening, and six weeks of polls after them"):
+    with session.console.status("Simulating two years of listening, and four weeks of polls after them"):
         made = make_showcase(session.lake.storage, session.settings.home)
     if LISTENER not in session.listeners.read():
         session.listeners.add(LISTENER, DISPLAY_NAME, made.truth.zones)

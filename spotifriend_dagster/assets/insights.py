@@ -14,9 +14,14 @@ from spotifriend_dagster.assets.specs import (
     declaration_check,
     table_metadata,
 )
-from spotifriend_dagster.lake.publishing import publish
+from spotifriend_dagster.lake.publishing import Publication, publish
+from spotifriend_dagster.reports.charts import CHARTS, picture
+from spotifriend_dagster.reports.figures import Figures
+from spotifriend_dagster.reports.period import Period
 from spotifriend_dagster.tables.insight import Insight, load_insights
+from spotifriend_dagster.tables.rendering import markdown_table
 
+_PREVIEWED_ROWS = 5
 _CATALOGUED = {table.name: table for table in CATALOGUED}
 
 
@@ -41,7 +46,26 @@ def insight_asset(insight: Insight, insights: dict[str, Insight]) -> dg.AssetsDe
     )
     def publish_insight(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
         publication = publish(insight, lake.engine, lake.catalog, lake.storage)
-        raise NotImplementedError
+        yield _check_result(publication)
+        if publication.outcome == "failed_audits":
+            faults = ", ".join(audit.name for audit in publication.audits if audit.blocks)
+            raise dg.Failure(
+                f"{table.name} was not published, as its new version fails {faults}; readers stay on the version "
+                f"before. What was refused is in {publication.uri} for a day.",
+                allow_retries=False,
+            )
+        yield dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": publication.content.num_rows,
+                "dagster/uri": publication.uri,
+                "dagster/column_lineage": _column_lineage(insight, insights, lake),
+                "version": publication.version,
+                "outcome": publication.outcome,
+                "bytes": publication.size,
+                "preview": dg.MetadataValue.md(_preview(publication)),
+                **_chart(publication),
+            }
+        )
 
     return publish_insight
 
@@ -50,3 +74,43 @@ def insight_assets() -> list[dg.AssetsDefinition]:
     """The assets of all insights."""
     insights = load_insights()
     return [insight_asset(insight, insights) for insight in insights.values()]
+
+
+def _check_result(publication: Publication) -> dg.AssetCheckResult:
+    failed = [audit for audit in publication.audits if not audit.passed]
+    return dg.AssetCheckResult(
+        check_name=MATCHES_DECLARATION,
+        passed=not failed,
+        # what blocks publishing is an error; a sudden loss of rows alone can be meant, and is told
+        severity=dg.AssetCheckSeverity.ERROR if any(audit.blocks for audit in failed) else dg.AssetCheckSeverity.WARN,
+        metadata={
+            audit.name: dg.MetadataValue.json({"passed": audit.passed, **audit.metadata})
+            for audit in publication.audits
+        },
+    )
+
+
+def _preview(publication: Publication) -> str:
+    rows = publication.content.slice(0, _PREVIEWED_ROWS).to_pylist()
+    return markdown_table(publication.content.column_names, [row.values() for row in rows])
+
+
+def _column_lineage(insight: Insight, insights: dict[str, Insight], lake: Lake) -> dg.TableColumnLineage:
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(read_key(name, insights), source) for name, source in sources]
+            for column, sources in lake.engine.column_lineage(insight.query).items()
+        }
+    )
+
+
+def _chart(publication: Publication) -> dict[str, dg.MetadataValue]:
+    """The insight's chart for its first listener, where it has one, as a picture."""
+    draw = CHARTS.get(publication.table.name)
+    rows = publication.content.to_pylist() if draw else []
+    if draw is None or not rows:
+        return {}
+    listener = rows[0]["listener"]
+    of_listener = {publication.table.name: [row for row in rows if row["listener"] == listener]}
+    spec = draw(Figures(listener, listener, Period("all", "all"), of_listener))
+    return {} if spec is None else {"chart": dg.MetadataValue.md(f"![{listener}]({picture(spec)})")}

@@ -9,6 +9,7 @@ from collections import defaultdict
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from spotifriend_dagster.reports.bundle import VEGA_LITE_VERSION
 from spotifriend_dagster.reports.figures import Figures, Row
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 HOUR_MS = 3_600_000
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 DAYPARTS = ("morning", "afternoon", "evening", "night")
-NOVELTIES = ("returning", "rediscovery", "lapsed", "discovery")
+NOVELTIES = ("rediscovery", "lapsed", "discovery")
 _CALENDAR_YEARS = 6
-_CLASS_COLOURS = ["#8d99ae", "#2a9d8f", "#e9a23b", "#d1495b"]
+_CLASS_COLOURS = ["#2a9d8f", "#e9a23b", "#d1495b"]
 
 
 def _chart(rows: list[Row]) -> alt.Chart:
@@ -145,7 +146,7 @@ def clock(figures: Figures) -> dict[str, Any] | None:
 
 
 def novelty(figures: Figures) -> dict[str, Any] | None:
-    """What each month's listens were for their artist: returning, back, or new."""
+    """The share of each month's listens that were not returning: new for their artist, or back after half a year."""
     import altair as alt
 
     rows = [
@@ -162,7 +163,7 @@ def novelty(figures: Figures) -> dict[str, Any] | None:
         .mark_bar()
         .encode(
             x=alt.X("yearmonth(month):T").axis(title=None, labelOverlap=True),
-            y=alt.Y("sum(share):Q").axis(title="share of listens", format="%").scale(domain=[0, 1]),
+            y=alt.Y("sum(share):Q").axis(title="share of listens", format="%"),
             color=alt.Color("class:N")
             .scale(domain=list(NOVELTIES), range=_CLASS_COLOURS)
             .legend(title=None, orient="bottom"),
@@ -220,7 +221,7 @@ def weekends(figures: Figures) -> dict[str, Any] | None:
     import altair as alt
 
     leaning = sorted(
-        (row for row in figures["weekday_weekend"] if row["dimension"] == "artist"),
+        (row for row in figures["weekday_weekend"] if row["weekend_lift_log2"] is not None),
         key=lambda row: (row["weekend_lift_log2"], row["value"]),
     )
     if len(leaning) < 2:
@@ -241,7 +242,7 @@ def weekends(figures: Figures) -> dict[str, Any] | None:
         .mark_bar(cornerRadiusEnd=3)
         .encode(
             x=alt.X("lift:Q").axis(
-                title="← weekdays    times as much    weekends →", labelExpr="'×' + format(pow(2, abs(datum.value)), '.1~f')"
+                title="× on weekdays  ←  →  × at weekends", labelExpr="'×' + format(pow(2, abs(datum.value)), '.1~f')"
             ),
             y=alt.Y("artist:N").sort(field="lift").axis(title=None, labelLimit=130),
             color=alt.Color("leans:N")
@@ -394,6 +395,17 @@ def seasonality(figures: Figures) -> dict[str, Any] | None:
         )
     )
     return _wide(bars, 170)
+
+
+def picture(spec: dict[str, Any]) -> str:
+    """A chart as a picture, in a data URI that any viewer of Markdown shows."""
+    from base64 import b64encode
+
+    import vl_convert
+
+    sized = {**spec, "width": 640, "background": "white"}
+    svg: str = vl_convert.vegalite_to_svg(sized, vl_version=VEGA_LITE_VERSION)
+    return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
 
 
 CHARTS = {

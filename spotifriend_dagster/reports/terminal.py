@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 from rich.text import Text
 
+from spotifriend_dagster.reports.words import duration
 from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
 from spotifriend_dagster.tables.raw import RAW_TABLES
@@ -35,12 +36,6 @@ def bar(share: float, width: int = _BAR_WIDTH) -> str:
     return "█" * (eighths // 8) + (" ▏▎▍▌▋▊▉"[eighths % 8] if eighths % 8 else "")
 
 
-def hours(ms: float) -> str:
-    """Milliseconds as people say them."""
-    minutes = round(ms / 60_000)
-    return f"{minutes // 60:,} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
-
-
 def print_answers(console: Console, engine: Engine, listener: str) -> None:
     """The five answers about one listener, each with its denominator."""
     rows = _Rows(engine, listener)
@@ -53,7 +48,7 @@ def print_answers(console: Console, engine: Engine, listener: str) -> None:
     console.rule(f"[bold]What {escape(listener)}'s listening says[/]", align="left")
     console.print(
         f"{total['first_date']} to {total['last_date']}: [bold]{total['listens']:,}[/] listens of at least 30 s, "
-        f"[bold]{hours(total['ms_played'])}[/], {total['artists']:,} artists, {total['recordings']:,} recordings."
+        f"[bold]{duration(total['ms_played'])}[/], {total['artists']:,} artists, {total['recordings']:,} recordings."
     )
     _print_dayparts(console, rows)
     _print_novelty(console, rows)
@@ -146,7 +141,7 @@ def _print_weekends(console: Console, rows: _Rows) -> None:
         }
         longest = max(*per_day.values(), 1.0)
         for name, ms in per_day.items():
-            grid.add_row(name, Text(bar(ms / longest), style="green"), hours(ms))
+            grid.add_row(name, Text(bar(ms / longest), style="green"), duration(ms))
         console.print(grid)
     for title, order in (("more at weekends", "DESC"), ("more on weekdays", "ASC")):
         leaning = rows.of(

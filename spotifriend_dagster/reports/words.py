@@ -13,9 +13,11 @@ _TIMES = {"morning": "mornings", "afternoon": "afternoons", "evening": "evenings
 
 
 def duration(ms: float) -> str:
-    """Milliseconds as people say them: hours, or minutes where it is less than two hours."""
+    """Milliseconds as people say them: minutes, hours and minutes, or (from 100 hours on) hours."""
     minutes = round(ms / 60_000)
-    return f"{minutes:,} min" if minutes < 120 else f"{round(minutes / 60):,} hours"
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes < 6_000 else f"{round(minutes / 60):,} hours"
 
 
 def day(on: date) -> str:
@@ -177,7 +179,7 @@ def chart_words(figures: Figures) -> dict[str, str]:
         "calendar": f"{len(listened):,} of {len(days):,} days have a listen.",
         "daily_listening": "Listening time a day: the area is the mean of 7 days, the line that of 28.",
         "listening_clock": _when(figures) or "",
-        "discovery_vs_returning": "Each month's listens by what they were for their artist.",
+        "discovery_vs_returning": "Listens that were new for their artist or came back after half a year; the rest is returning.",
         "daypart_divergence": "; ".join(
             f"{name} {percent(parts[name]['ms_played_share'] or 0)}" for name in DAYPARTS if name in parts
         ),

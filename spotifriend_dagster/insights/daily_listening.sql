@@ -1,7 +1,8 @@
 /*
 description: One row per calendar day of coverage, days without listening included, with moving averages. Listening time
   is of all media and split at midnight, so that it adds up to that of the plays; what is counted belongs to the day on
-  which the play starts. Private plays are left out, and so are days that no source reaches.
+  which the play starts. Private plays are left out, and so are days that no source reaches; the last day is told as far
+  as coverage goes.
 grain: [listener, local_date]
 columns:
   listener: plays.listener

@@ -18,6 +18,7 @@ columns:
   recordings: bigint! Distinct recordings listened to.
   active_days: bigint! Local dates with at least one listen.
   full_plays: bigint! Tracks played to the end.
+  full_decidable_plays: bigint! Plays of tracks for which that can be decided, which is the denominator of full_plays.
   skips: bigint! Skips of tracks.
   skippable_plays: bigint! Plays of tracks for which the skip rule can be decided, which is the denominator of skips.
   ms_played: bigint! Listening time of all media in milliseconds.
@@ -82,6 +83,7 @@ figures AS (
         COUNT(DISTINCT recording_id) FILTER (WHERE is_listen AND media = 'track') AS recordings,
         COUNT(DISTINCT local_date) FILTER (WHERE is_listen) AS active_days,
         COUNT_IF(is_full AND media = 'track') AS full_plays,
+        COUNT(is_full) FILTER (WHERE media = 'track') AS full_decidable_plays,
         COUNT_IF(is_skip AND media = 'track') AS skips,
         COUNT(is_skip) FILTER (WHERE media = 'track') AS skippable_plays,
         SUM(ms_played) AS ms_played,
@@ -147,6 +149,7 @@ SELECT
     COALESCE(figures.recordings, 0) AS recordings,
     COALESCE(figures.active_days, 0) AS active_days,
     COALESCE(figures.full_plays, 0) AS full_plays,
+    COALESCE(figures.full_decidable_plays, 0) AS full_decidable_plays,
     COALESCE(figures.skips, 0) AS skips,
     COALESCE(figures.skippable_plays, 0) AS skippable_plays,
     COALESCE(figures.ms_played, 0) AS ms_played,

@@ -1,7 +1,8 @@
 /*
 description: Whether listening grows or shrinks, and how much there is of it, in one row per listener. Listening time is
   of all media. The slope is that of a straight line through the weekly totals, over weeks (Monday to Sunday) whose days
-  are all complete; its interval is the usual one for 95 %, and takes the weeks as independent of each other.
+  are all complete (the day on which coverage ends is not over); its interval is the usual one for 95 %, and takes the
+  weeks as independent of each other.
 grain: [listener]
 columns:
   listener: plays.listener
@@ -11,7 +12,7 @@ columns:
   ms_played_per_active_day: double The same listening time per active day, in milliseconds.
   longest_date: date The local date with the most listening time; the earliest on ties.
   longest_ms_played: bigint Listening time on it, in milliseconds.
-  complete_weeks: bigint! Weeks whose days are all complete.
+  complete_weeks: bigint! Weeks whose days are all complete and over.
   ms_played_per_week: double Mean listening time of these weeks, in milliseconds; null without one.
   slope_ms_per_week: double By how many milliseconds the weekly total grows from week to week; null under 8 weeks.
   slope_low_ms_per_week: double Lower end of the slope's 95 % interval.
@@ -20,11 +21,14 @@ columns:
 */
 WITH weeks AS (
     SELECT
-        listener,
-        DATE_TRUNC('week', local_date) AS week_start,
-        COUNT_IF(status = 'complete') AS complete_days,
-        CAST(SUM(ms_played) AS double) AS ms_played
+        daily_listening.listener AS listener,
+        DATE_TRUNC('week', daily_listening.local_date) AS week_start,
+        COUNT_IF(
+            daily_listening.status = 'complete' AND daily_listening.local_date < listening_totals.last_date
+        ) AS complete_days,
+        CAST(SUM(daily_listening.ms_played) AS double) AS ms_played
     FROM daily_listening
+    INNER JOIN listening_totals ON listening_totals.listener = daily_listening.listener
     GROUP BY 1, 2
 ),
 

@@ -1,6 +1,7 @@
 /*
 description: Which months of the year have more listening than others. Only calendar months whose days are all complete
-  take part, by their listening time per day, of all media. A month of the year that never was complete has no row.
+  take part, by their listening time per day, of all media; the day on which coverage ends is not over and so not
+  complete. A month of the year that never was complete has no row.
 grain: [listener, month]
 columns:
   listener: plays.listener
@@ -15,12 +16,15 @@ columns:
 */
 WITH months AS (
     SELECT
-        listener,
-        DATE_TRUNC('month', local_date) AS month_start,
-        COUNT_IF(status = 'complete') AS complete_days,
-        COUNT_IF(status <> 'unknown') AS covered_days,
-        SUM(ms_played) AS ms_played
+        daily_listening.listener AS listener,
+        DATE_TRUNC('month', daily_listening.local_date) AS month_start,
+        COUNT_IF(
+            daily_listening.status = 'complete' AND daily_listening.local_date < listening_totals.last_date
+        ) AS complete_days,
+        COUNT_IF(daily_listening.status <> 'unknown') AS covered_days,
+        SUM(daily_listening.ms_played) AS ms_played
     FROM daily_listening
+    INNER JOIN listening_totals ON listening_totals.listener = daily_listening.listener
     GROUP BY 1, 2
 ),
 

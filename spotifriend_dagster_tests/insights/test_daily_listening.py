@@ -45,7 +45,7 @@ def test_the_trend_is_what_numpy_computes(made_lake, seed):
         for day in days:
             monday = day["local_date"] - DAY * day["local_date"].weekday()
             weeks[(monday - datetime(2021, 1, 4)) // timedelta(days=7)].append(day["ms_played"])
-        totals = {week: sum(times) for week, times in weeks.items() if len(times) == 7}
+        totals = {week: sum(times) for week, times in weeks.items() if len(times) == 7 and week != max(weeks)}
         x, y = np.array(list(totals)), np.array(list(totals.values()), dtype=float)
         (slope, _), covariance = np.polyfit(x, y, 1, cov=True)
         freedom = len(x) - 2
@@ -127,7 +127,7 @@ def test_a_moving_average_over_a_gap_is_a_minimum_and_over_unknown_days_is_none(
 
 def test_fewer_than_eight_complete_weeks_have_no_slope(lake):
     """Two points always lie on a line."""
-    plays = [play("anna", datetime(2024, 1, 1, 10) + DAY * day) for day in range(7 * 8)]
+    plays = [play("anna", datetime(2024, 1, 1, 10) + DAY * day) for day in range(7 * 8 + 1)]
     run = lake(plays=plays_frame(plays[:-1]))
     assert (run("listening_trend")["complete_weeks"].item(), run("listening_trend")["slope_ms_per_week"].item()) == (
         7,

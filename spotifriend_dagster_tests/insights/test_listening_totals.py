@@ -50,6 +50,7 @@ def test_the_totals_are_what_plain_python_computes(made_lake, seed):
                 "recordings": len({row["recording_id"] for row in heard} - {None}),
                 "active_days": len({row["local_date"] for row in listens}),
                 "full_plays": sum(row["is_full"] is True for row in tracks),
+                "full_decidable_plays": sum(row["is_full"] is not None for row in tracks),
                 "skips": sum(decidable),
                 "skippable_plays": len(decidable),
                 "ms_played": ms_played,

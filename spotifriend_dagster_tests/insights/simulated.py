@@ -1,0 +1,81 @@
+"""The cleaned tables of simulated listeners: their export and their polls, cleaned as the pipeline cleans them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+import pandas as pd
+
+from spotifriend_dagster.cleaning.history import clean_history
+from spotifriend_dagster.cleaning.plays import unite_plays
+from spotifriend_dagster.cleaning.recent import clean_recent
+from spotifriend_dagster.cleaning.time_zones import ZoneHistory
+from spotifriend_dagster.demo.exports import Era, write_export
+from spotifriend_dagster.demo.listener import Truth
+from spotifriend_dagster.demo.polls import answers_at
+from spotifriend_dagster.sources.exports import read_export
+from spotifriend_dagster.tables.cleaned import CLEANED_TABLES, RECENT_PAGES, RECENT_PLAYS, RECENT_REJECTS
+from spotifriend_dagster.tables.frames import empty_frame
+
+
+def cleaned_tables(
+    listener: str, truth: Truth, folder: Path, *, era: Era, cutoff: datetime, polls: Iterable[datetime] = ()
+) -> dict[str, pd.DataFrame]:
+    """Every cleaned table of one listener, by name, with its partition keys.
+
+    Args:
+        listener: the id.
+        truth: what really happened.
+        folder: where the export is written.
+        era: the export's form.
+        cutoff: the export's instant, UTC-aware.
+        polls: instants at which recently-played is asked, UTC-aware.
+    """
+    now = truth.end
+    write_export(truth, folder / f"{listener}.zip", era=era, cutoff=cutoff)
+    export = read_export(folder / f"{listener}.zip")
+    raw = pd.DataFrame([row for file in export.files for row in file.rows()]).assign(export=export.sha256)
+    history = clean_history(raw, now)
+    answers = [
+        {
+            "file": f"{instant:%Y%m%dT%H%M%S}000Z",
+            "pulled_at": f"{instant:%Y-%m-%dT%H:%M:%S}.000Z",
+            "endpoint": "/v1/me/player/recently-played",
+            "page": 0,
+            "payload": orjson.dumps(answer).decode(),
+        }
+        for instant, answer in answers_at(truth, polls)
+    ]
+    days = pd.DataFrame(answers, columns=["file", "pulled_at", "endpoint", "page", "payload"])
+    recent = [
+        clean_recent(day, datetime.fromisoformat(date).date(), now)
+        for date, day in days.groupby(days["pulled_at"].str[:10])
+    ]
+    tables = {
+        "history_plays": history.plays,
+        "history_files": history.files,
+        "history_rejects": history.rejects,
+        "recent_plays": pd.concat([empty_frame(RECENT_PLAYS), *(day.plays for day in recent)], ignore_index=True),
+        "recent_pages": pd.concat([empty_frame(RECENT_PAGES), *(day.pages for day in recent)], ignore_index=True),
+        "recent_rejects": pd.concat([empty_frame(RECENT_REJECTS), *(day.rejects for day in recent)], ignore_index=True),
+    }
+    united = unite_plays(
+        history=tables["history_plays"],
+        history_files=tables["history_files"],
+        history_rejects=tables["history_rejects"],
+        recent=tables["recent_plays"],
+        recent_pages=tables["recent_pages"],
+        recent_rejects=tables["recent_rejects"],
+        zones=ZoneHistory(truth.zones),
+        include_private=False,
+    )
+    tables |= {"plays": united.plays, "play_hours": united.play_hours, "row_outcomes": united.row_outcomes}
+    return {table.name: _with_keys(listener, tables[table.name], table.year_of) for table in CLEANED_TABLES}
+
+
+def _with_keys(listener: str, frame: pd.DataFrame, year_of: str | None) -> pd.DataFrame:
+    keyed = frame.assign(listener=pd.Series(listener, index=frame.index, dtype="str"))
+    return keyed.assign(year=frame[year_of].dt.year.astype("int32")) if year_of else keyed

@@ -1,5 +1,6 @@
 import json
 import math
+import time
 from typing import Any
 
 import orjson
@@ -141,6 +142,19 @@ def test_damage_in_the_middle_costs_only_the_rows_it_touches(data: st.DataObject
     untouched = [public(row) for row in rows if as_json(row) in damaged]
     assert [row for row in found if row in untouched] == untouched
     assert len(untouched) >= 4
+
+
+def test_many_bad_rows_take_about_as_long_as_one() -> None:
+    """A tool broke every row with a quote in its title: finding each must not cost a walk through the whole file."""
+    rows = [json.dumps(extended_row(number), indent=1) for number in range(5_000)]
+    broken = [row if number % 2 else row.replace("false\n}", "false,\n}") for number, row in enumerate(rows)]
+    seconds = []
+    for texts in ([*rows, "{"], broken):
+        started = time.process_time()
+        read = parsed(f"[{','.join(texts)}]".encode())
+        seconds.append(time.process_time() - started)
+    assert sum(isinstance(row, str) for row in read) == 2_500
+    assert seconds[1] < 10 * seconds[0]
 
 
 def test_a_lost_first_block_costs_only_the_rows_in_it() -> None:

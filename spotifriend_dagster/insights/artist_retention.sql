@@ -43,7 +43,7 @@ active_months AS (
     FROM plays
     WHERE artist_novelty IS NOT NULL
 ),
-returns AS (
+comebacks AS (
     SELECT
         artist_discovery.listener AS listener,
         DATE_TRUNC('month', artist_discovery.discovered_on) AS discovered_month,
@@ -72,15 +72,15 @@ SELECT
     windows.discovered_month AS discovered_month,
     windows.months_later AS months_later,
     windows.discovered_artists AS discovered_artists,
-    COALESCE(returns.retained_artists, 0) AS retained_artists,
-    CAST(COALESCE(returns.retained_artists, 0) AS double) / windows.discovered_artists AS retention,
+    COALESCE(comebacks.retained_artists, 0) AS retained_artists,
+    CAST(COALESCE(comebacks.retained_artists, 0) AS double) / windows.discovered_artists AS retention,
     windows.is_censored AS is_censored,
     covered_months.is_minimum AS is_minimum
 FROM windows
 INNER JOIN covered_months
     ON covered_months.listener = windows.listener
     AND covered_months.month = DATE_ADD('month', windows.months_later, windows.discovered_month)
-LEFT JOIN returns
-    ON returns.listener = windows.listener
-    AND returns.discovered_month = windows.discovered_month
-    AND returns.months_later = windows.months_later
+LEFT JOIN comebacks
+    ON comebacks.listener = windows.listener
+    AND comebacks.discovered_month = windows.discovered_month
+    AND comebacks.months_later = windows.months_later

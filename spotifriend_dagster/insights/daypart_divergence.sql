@@ -63,7 +63,7 @@ SELECT
     COALESCE(part_listens.known_artist_listens, 0) AS known_artist_listens,
     CAST(part_listens.listens - part_listens.known_artist_listens AS double) / NULLIF(part_listens.listens, 0)
         AS unknown_artist_share,
-    GREATEST(mixes.divergence_bits, 0E0) AS divergence_bits,
+    CASE WHEN mixes.divergence_bits < 0 THEN 0 ELSE mixes.divergence_bits END AS divergence_bits,
     COALESCE(part_listens.known_artist_listens, 0) < 50 AS is_small_sample
 FROM part_times
 LEFT JOIN part_listens

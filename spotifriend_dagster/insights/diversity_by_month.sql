@@ -102,7 +102,7 @@ shares AS (
     FROM times
     WHERE artist_name IS NOT NULL
 ),
-measures AS (
+figures AS (
     SELECT
         listener,
         period_kind,
@@ -152,15 +152,15 @@ SELECT
         ELSE 'all'
     END AS period,
     CASE WHEN periods.period_kind = 'month' THEN periods.period_start END AS period_start,
-    COALESCE(measures.artists, 0) AS artists,
-    COALESCE(measures.ms_played, 0) AS ms_played,
-    measures.entropy_bits AS entropy_bits,
-    POWER(2, measures.entropy_bits) AS effective_artists,
-    measures.herfindahl_index AS herfindahl_index,
-    1 - measures.herfindahl_index AS gini_simpson,
-    measures.top_1_share AS top_1_share,
-    measures.top_5_share AS top_5_share,
-    measures.top_10_share AS top_10_share,
+    COALESCE(figures.artists, 0) AS artists,
+    COALESCE(figures.ms_played, 0) AS ms_played,
+    figures.entropy_bits AS entropy_bits,
+    POWER(2, figures.entropy_bits) AS effective_artists,
+    figures.herfindahl_index AS herfindahl_index,
+    1 - figures.herfindahl_index AS gini_simpson,
+    figures.top_1_share AS top_1_share,
+    figures.top_5_share AS top_5_share,
+    figures.top_10_share AS top_10_share,
     totals.unknown_artist_share AS unknown_artist_share,
     totals.estimated_share AS estimated_share,
     covered_periods.is_minimum AS is_minimum
@@ -169,10 +169,10 @@ INNER JOIN covered_periods
     ON covered_periods.listener = periods.listener
     AND covered_periods.period_kind = periods.period_kind
     AND covered_periods.period_start = periods.period_start
-LEFT JOIN measures
-    ON measures.listener = periods.listener
-    AND measures.period_kind = periods.period_kind
-    AND measures.period_start = periods.period_start
+LEFT JOIN figures
+    ON figures.listener = periods.listener
+    AND figures.period_kind = periods.period_kind
+    AND figures.period_start = periods.period_start
 LEFT JOIN totals
     ON totals.listener = periods.listener
     AND totals.period_kind = periods.period_kind

@@ -53,8 +53,8 @@ def exports(**spans: list[tuple[str, str]]) -> pd.DataFrame:
             "source": "extended",
             "rows": 1,
             "rejected_rows": 0,
-            "first_ts": first,
-            "last_ts": last,
+            "first_ts": pd.Timestamp(first, tz="UTC"),
+            "last_ts": pd.Timestamp(last, tz="UTC"),
         }
         for listener, own in spans.items()
         for number, (first, last) in enumerate(own)

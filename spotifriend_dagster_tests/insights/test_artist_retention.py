@@ -79,3 +79,11 @@ def test_the_discovery_is_no_return(lake):
     plays = plays_frame(play("anna", f"2024-01-{day:02} 10:00", artist="A") for day in range(1, 32))
     result = lake(plays=plays, history_files=exports(anna=[("2024-01-01", "2024-04-01")]))("artist_retention")
     assert [(row["months_later"], row["retention"]) for row in rows_of(result)] == [(1, 0.0), (2, 0.0)]
+
+
+def test_a_later_month_with_a_gap_is_a_minimum(lake):
+    """What was heard in February is not all known, so that the retention after a month may be higher."""
+    plays = plays_frame(play("anna", f"2024-01-{day:02} 10:00", artist="A") for day in (1, 2))
+    files = exports(anna=[("2024-01-01", "2024-02-10"), ("2024-02-20", "2024-04-02")])
+    rows = rows_of(lake(plays=plays, history_files=files)("artist_retention"))
+    assert [(row["months_later"], row["is_minimum"]) for row in rows] == [(1, True), (2, False)]

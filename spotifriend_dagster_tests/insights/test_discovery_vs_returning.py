@@ -9,7 +9,7 @@ import pytest
 
 from spotifriend_dagster_tests.insights.made_history import made_history
 from spotifriend_dagster_tests.insights.made_plays import known_history_start, play, plays_frame
-from spotifriend_dagster_tests.insights.plain_rows import assert_rows, listens_of, month_of, rows_of
+from spotifriend_dagster_tests.insights.plain_rows import assert_rows, exports, listens_of, month_of, rows_of
 
 KINDS = ("discovery", "returning", "rediscovery", "lapsed")
 
@@ -93,3 +93,12 @@ def test_a_month_is_the_listeners_own(lake):
     plays = plays_frame(play("anna", f"2024-01-01 {at}", zone="America/New_York") for at in ("03:30", "03:40"))
     months = lake(plays=plays)("discovery_vs_returning")["month"]
     assert set(months) == {datetime(2023, 12, 1)}
+
+
+def test_months_with_a_gap_are_a_minimum(lake):
+    """Between two exports from 10 February to 20 March nothing is known: those months may hold more."""
+    plays = plays_frame(play("anna", f"2024-0{month}-{day} 10:00") for month in range(1, 5) for day in ("01", "28"))
+    files = exports(anna=[("2024-01-01", "2024-02-10"), ("2024-03-20", "2024-04-30")])
+    rows = rows_of(lake(plays=plays, history_files=files)("discovery_vs_returning"))
+    flags = {(row["month"].month, row["subject"]): row["is_minimum"] for row in rows}
+    assert flags == {(month, kind): month in (2, 3) for month in range(1, 5) for kind in ("artist", "recording")}

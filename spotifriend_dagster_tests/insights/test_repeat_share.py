@@ -10,7 +10,7 @@ import pytest
 
 from spotifriend_dagster_tests.insights.made_history import made_history
 from spotifriend_dagster_tests.insights.made_plays import play, plays_frame
-from spotifriend_dagster_tests.insights.plain_rows import assert_rows, rows_of, share
+from spotifriend_dagster_tests.insights.plain_rows import assert_rows, exports, rows_of, share
 
 HOUR = timedelta(hours=1)
 
@@ -162,3 +162,16 @@ def test_back_to_back_is_within_a_session_and_with_nothing_between(lake):
     assert (week["listens"], week["repeats"], week["back_to_back_repeats"]) == (5, 4, 1)
     (all_listens,) = rows_of(run("repeat_context").query("dimension == 'all'"))
     assert (all_listens["repeats"], all_listens["share_of_others"]) == (4, 1.0)
+
+
+def test_weeks_with_a_gap_are_a_minimum(lake):
+    """Between two exports from Wednesday the 10th to Thursday the 18th: two of the three weeks may hold more."""
+    plays = plays_frame(play("anna", f"2024-01-{day:02} 10:00") for day in (1, 2, 9, 10, 18, 19, 22, 23))
+    files = exports(anna=[("2024-01-01", "2024-01-10 12:00"), ("2024-01-18 09:00", "2024-01-28")])
+    weeks = rows_of(lake(plays=plays, history_files=files)("repeat_share"))
+    assert [(week["week_start"].day, week["is_minimum"]) for week in weeks] == [
+        (1, False),
+        (8, True),
+        (15, True),
+        (22, False),
+    ]

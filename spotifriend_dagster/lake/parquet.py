@@ -126,6 +126,8 @@ def _cure(table: Table) -> str:
 def _to_arrow(series: pd.Series, type_: pyarrow.DataType) -> pyarrow.Array:
     import pyarrow as pa  # noqa: PLC0415 - heavy
 
+    if isinstance(series.dtype, pd.DatetimeTZDtype):
+        series = series.dt.tz_convert(None)
     values = pa.array(series, from_pandas=True, type=type_ if series.dtype == object else None)
     if isinstance(values, pa.ChunkedArray):  # where a frame was put together must not show in the file
         values = values.combine_chunks()

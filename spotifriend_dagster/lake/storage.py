@@ -20,6 +20,7 @@ from typing import Protocol
 _SCHEME = "lake:///"
 _WRITING = ".writing"
 _ABANDONED_AFTER_SECONDS = 24 * 3600
+_ATTEMPTS = 50
 
 
 class StorageError(Exception):
@@ -237,9 +238,10 @@ class FolderStorage:
 
 def _in_its_folder(path: Path, give_name: Callable[[], object]) -> None:
     """Give a file its name in a folder that may not be there yet, or that a `delete` beside us removes meanwhile."""
-    for _ in range(3):
+    for _ in range(_ATTEMPTS):
         with suppress(FileNotFoundError):
             give_name()
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError, FileExistsError):  # a folder above it came or went at this moment
+            path.parent.mkdir(parents=True, exist_ok=True)
     give_name()

@@ -1,0 +1,286 @@
+"""A reader of the lake sees whole objects, whatever happens to their writers."""
+
+import errno
+import os
+import shutil
+import tempfile
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spotifriend_dagster.lake.storage import (
+    FolderStorage,
+    ObjectMissing,
+    StorageError,
+    StorageFull,
+    instant_name,
+    path_values,
+)
+from spotifriend_dagster_tests.lake.processes import finished, killed, started, started_at_once
+
+KEY = "cleaned/plays/listener=anna/year=2024/part.parquet"
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> FolderStorage:
+    return FolderStorage(tmp_path / "lake")
+
+
+def unfinished(storage: FolderStorage) -> list[Path]:
+    return [path for path in (storage.root / ".writing").iterdir() if path.is_file()]
+
+
+def test_what_is_written_is_read_and_listed(storage: FolderStorage) -> None:
+    """A listing says key, size and the instant of the change, by key."""
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    storage.write("b/2", b"two")
+    storage.write("a/1", b"one!")
+    storage.write("b/2", b"")
+    assert storage.read("a/1") == b"one!"
+    assert storage.read("b/2") == b""
+    listed = storage.list("")
+    assert [(stored.key, stored.size) for stored in listed] == [("a/1", 4), ("b/2", 0)]
+    assert all(before <= stored.modified <= datetime.now(UTC) for stored in listed)
+
+
+def test_a_prefix_is_whole_segments(storage: FolderStorage) -> None:
+    """One listener's id begins another's: `ann` must never find what is `anna`'s."""
+    storage.write("raw/listener=anna/1", b"")
+    storage.write("raw/listener=ann/1", b"")
+    assert [stored.key for stored in storage.list("raw/listener=ann")] == ["raw/listener=ann/1"]
+    assert storage.list("raw/listener=ann/") == storage.list("raw/listener=ann")
+    assert storage.list("raw/listener=an") == []
+
+
+def test_a_missing_object_is_named(storage: FolderStorage) -> None:
+    """The error says which object, for whoever has to find out why it is gone."""
+    storage.write(KEY, b"")
+    for missing in ("cleaned/nothing", "cleaned/plays", f"{KEY}/below"):
+        with pytest.raises(ObjectMissing, match=missing):
+            storage.read(missing)
+
+
+@pytest.mark.parametrize("key", ["", "../x", "a/../x", "/etc/passwd", "a//b", "a/./b", ".writing/x", "a/.b", "a\0b"])
+def test_a_key_cannot_lead_out_of_the_lake(storage: FolderStorage, key: str) -> None:
+    """A name from outside (a listener, a file of an export) must not become a path of its own making."""
+    for refused in (storage.read, storage.uri, lambda key: storage.write(key, b""), lambda key: storage.delete([key])):
+        with pytest.raises(ValueError, match="Not a key"):
+            refused(key)
+    with pytest.raises(ValueError, match="Not a key"):
+        storage.key_of("lake:///" + key)
+
+
+def test_deleting_leaves_no_empty_folder(storage: FolderStorage) -> None:
+    """Versions come and go; in an object store a folder without objects does not exist."""
+    storage.write("a/b/c/1", b"")
+    storage.write("a/2", b"")
+    storage.delete(["a/b/c/1", "a/b/c/never-there"])
+    assert not (storage.root / "a/b").exists()
+    assert [stored.key for stored in storage.list("a")] == ["a/2"]
+    storage.delete(["a/2"])
+    assert storage.list("") == []
+    assert storage.root.exists()
+
+
+def test_a_lake_can_be_moved(storage: FolderStorage, tmp_path: Path) -> None:
+    """URIs in the catalog hold wherever the folder is."""
+    storage.write(KEY, b"here")
+    uri, folder_uri = storage.uri(KEY), storage.uri("cleaned/plays/")
+    shutil.move(storage.root, tmp_path / "elsewhere")
+    moved = FolderStorage(tmp_path / "elsewhere")
+    assert moved.read(moved.key_of(uri)) == b"here"
+    assert moved.key_of(folder_uri) == "cleaned/plays/"
+    with pytest.raises(ValueError, match="not in this lake"):
+        moved.key_of("s3://bucket/cleaned/plays/")
+
+
+def test_a_crash_before_the_name_is_given_changes_nothing(storage: FolderStorage) -> None:
+    """The process dies after the content is written and before it replaces the old one."""
+    storage.write(KEY, b"old")
+    crash = """
+        import os, sys
+        from pathlib import Path
+        from spotifriend_dagster.lake.storage import FolderStorage
+        Path.replace = lambda *_: os._exit(0)
+        FolderStorage(Path(sys.argv[1])).write(sys.argv[2], b"new")
+        print("survived")
+    """
+    assert finished(started(crash, storage.root, KEY)) == ""
+    assert storage.read(KEY) == b"old"
+    assert [stored.key for stored in storage.list("")] == [KEY]
+
+
+def test_what_a_killed_writer_leaves_is_unseen_and_swept(storage: FolderStorage) -> None:
+    """Killed anywhere, a writer leaves whole objects, and what it left in `.writing` is gone a day later."""
+    writes = """
+        import sys
+        from pathlib import Path
+        from spotifriend_dagster.lake.storage import FolderStorage
+        storage = FolderStorage(Path(sys.argv[1]))
+        while True:
+            for letter in b"ab":
+                storage.write("object", bytes([letter]) * 5_000_000)
+    """
+    for moment in (0.0, 0.003, 0.007, 0.013):
+        storage.delete(["object"])
+        process = started(writes, storage.root)
+        while not storage.list(""):
+            time.sleep(0.001)
+        time.sleep(moment)
+        killed(process)
+        content = storage.read("object")
+        assert content in (b"a" * 5_000_000, b"b" * 5_000_000)
+        assert [stored.key for stored in storage.list("")] == ["object"]
+
+    left = storage.root / ".writing" / "left-by-a-kill"
+    fresh = storage.root / ".writing" / "being-written"
+    for path in (left, fresh):
+        path.write_bytes(b"half")
+    os.utime(left, (time.time() - 90_000,) * 2)
+    FolderStorage(storage.root).write("other", b"")
+    assert not left.exists()
+    assert fresh.exists()
+
+
+def test_two_writers_at_once_and_a_reader(storage: FolderStorage) -> None:
+    """Two runs write the same object over and over: who reads meanwhile gets one of them whole, every time."""
+    storage.root.mkdir()
+    imports = "from spotifriend_dagster.lake.storage import FolderStorage"
+    writes = """
+        storage = FolderStorage(pathlib.Path(sys.argv[1], "lake"))
+        for _ in range(60):
+            storage.write("object", sys.argv[2].encode() * 300_000)
+    """
+    storage.write("object", b"a" * 300_000)
+    writers = started_at_once(storage.root.parent, imports, writes, "ab")
+    reads = 0
+    while any(writer.poll() is None for writer in writers):
+        content = storage.read("object")
+        assert len(content) == 300_000
+        assert len(set(content)) == 1
+        reads += 1
+    for writer in writers:
+        finished(writer)
+    assert reads > 10
+    assert unfinished(storage) == []
+
+
+def test_of_several_who_create_one_object_one_does(storage: FolderStorage) -> None:
+    """Four processes race for fifty keys: each key is won once, and holds what its winner wrote."""
+    imports = "from spotifriend_dagster.lake.storage import FolderStorage"
+    races = """
+        storage = FolderStorage(pathlib.Path(sys.argv[1], "lake"))
+        print(*(n for n in range(50) if storage.write_new(f"key-{n}", sys.argv[2].encode())))
+    """
+    storage.root.mkdir()
+    racers = started_at_once(storage.root.parent, imports, races, "abcd")
+    won = {letter: finished(racer).split() for letter, racer in zip("abcd", racers, strict=True)}
+    assert sorted(int(key) for keys in won.values() for key in keys) == list(range(50))
+    for letter, keys in won.items():
+        assert {storage.read(f"key-{key}") for key in keys} <= {letter.encode()}
+
+
+def test_a_write_beside_a_delete_finds_its_folder(storage: FolderStorage) -> None:
+    """Deleting an object removes its folder at the very moment in which another object is put there."""
+    failures: list[Exception] = []
+
+    def come_and_go(name: str) -> None:
+        try:
+            for _ in range(300):
+                storage.write(f"deep/folder/{name}", b"")
+                storage.delete([f"deep/folder/{name}"])
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=come_and_go, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_a_full_disk_is_one_sentence_and_no_loss(storage: FolderStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No space left: what was there stays, nothing half-written stays, and the sentence names folder and cure."""
+    storage.write(KEY, b"old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageFull, match=r"No space is left in .*lake to write cleaned/.* \(3 bytes\).*run again"):
+        storage.write(KEY, b"new")
+    with pytest.raises(StorageFull):
+        storage.write_new("other", b"new")
+    assert storage.read(KEY) == b"old"
+    assert [stored.key for stored in storage.list("")] == [KEY]
+    assert unfinished(storage) == []
+
+
+def test_a_write_that_stops_half_way_leaves_the_old_object(storage: FolderStorage) -> None:
+    """The system itself refuses after a part of the bytes (here by a limit on the size of files)."""
+    storage.write(KEY, b"old")
+    limited = """
+        import resource, sys
+        from pathlib import Path
+        from spotifriend_dagster.lake.storage import FolderStorage, StorageError
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+        try:
+            FolderStorage(Path(sys.argv[1])).write(sys.argv[2], b"x" * 50_000)
+        except StorageError as error:
+            print(error)
+    """
+    assert "cannot be written" in finished(started(limited, storage.root, KEY))
+    assert storage.read(KEY) == b"old"
+    assert unfinished(storage) == []
+
+
+def test_a_folder_that_cannot_be_one_is_one_sentence(tmp_path: Path) -> None:
+    """The lake's folder is a file: a sentence, not a traceback of the operating system."""
+    (tmp_path / "lake").write_text("I am a file")
+    with pytest.raises(StorageError, match="cannot be written"):
+        FolderStorage(tmp_path / "lake").write(KEY, b"")
+
+
+_KEYS = st.sampled_from(["a", "b/1", "b/2", "b/c/1", "d/e/f"])
+_ACTIONS = st.lists(st.tuples(st.sampled_from(["write", "write_new", "delete"]), _KEYS, st.binary(max_size=4)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(_ACTIONS)
+def test_it_holds_what_a_dictionary_would(actions: list[tuple[str, str, bytes]]) -> None:
+    """Whatever is written, created and deleted in whatever order, reading and listing agree with a plain dictionary."""
+    with tempfile.TemporaryDirectory() as folder:
+        storage = FolderStorage(Path(folder))
+        expected: dict[str, bytes] = {}
+        for action, key, content in actions:
+            if action == "write":
+                storage.write(key, content)
+                expected[key] = content
+            elif action == "write_new":
+                assert storage.write_new(key, content) == (key not in expected)
+                expected.setdefault(key, content)
+            else:
+                storage.delete([key])
+                expected.pop(key, None)
+        assert {stored.key: storage.read(stored.key) for stored in storage.list("")} == expected
+        assert [stored.key for stored in storage.list("b")] == sorted(key for key in expected if key.startswith("b/"))
+
+
+def test_names_of_instants_sort_by_time() -> None:
+    """Objects and versions are found in the order in which they were made, whatever zone their maker thought in."""
+    instant = datetime(2025, 3, 1, 12, 0, 3, 123_999, UTC)
+    assert instant_name(instant) == "20250301T120003123Z"
+    assert instant_name(instant) < instant_name(instant + timedelta(milliseconds=1))
+    with pytest.raises(ValueError, match="no time zone"):
+        instant_name(datetime(2025, 3, 1))
+
+
+def test_a_path_says_its_partitions() -> None:
+    """A value may hold the sign itself; a file's name is no partition."""
+    assert path_values("raw/x/listener=anna/export=ab=c/file.jsonl.gz") == {"listener": "anna", "export": "ab=c"}

@@ -258,6 +258,8 @@ def _run_course(rng: Generator, plays: pd.DataFrame, sessions: pd.DataFrame, cat
     is_skipped = (rng.random(count) < _skip_chance(rng, plays, sessions, len(catalogue.artists))) & is_music
     end[is_skipped] = _FORWARD
     end[is_last] = rng.choice(list(_LAST_ENDS), int(is_last.sum()), p=list(_LAST_ENDS.values()))
+    is_cast = (sessions["platform"] == "cast").to_numpy()[plays["session"]]
+    end[is_cast & np.isin(end, (_LOGOUT, _EXIT_PAUSED))] = _REMOTE  # nobody logs out of a speaker
     end[~is_music & (end == _FORWARD)] = _CLICKED_AWAY
     before_repeat = np.flatnonzero(plays["is_repeat"]) - 1
     end[before_repeat] = rng.choice([_BACK, _CLICKED_AWAY, _DONE], len(before_repeat), p=[0.5, 0.2, 0.3])

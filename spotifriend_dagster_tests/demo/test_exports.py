@@ -253,9 +253,6 @@ def test_nothing_that_spotify_did_not_know_yet_is_told(truth: Truth, tmp_path: P
         told = truth.events["closed_at"][origin["event"].unique()]
         assert (told < cutoff).all()
         assert (told > cutoff - pd.Timedelta("2D")).any()
-    whole = write_export(truth, tmp_path / "late.zip", "2023")
-    early = write_export(truth, tmp_path / "early.zip", "2023", cutoff)
-    assert set(early["event"]) < set(whole["event"])
 
 
 def test_an_export_of_nothing_is_a_zip_without_rows(truth: Truth, tmp_path: Path) -> None:
@@ -269,8 +266,8 @@ def test_an_export_of_nothing_is_a_zip_without_rows(truth: Truth, tmp_path: Path
 def test_the_same_export_is_the_same_file(truth: Truth, tmp_path: Path) -> None:
     for era in ("endsong", "both"):
         first, again = tmp_path / "first.zip", tmp_path / "again.zip"
-        write_export(truth, first, era)
-        write_export(truth, again, era)
+        write_export(truth, first, era, pd.Timestamp("2022-09-01", tz="UTC"))
+        write_export(truth, again, era, pd.Timestamp("2022-09-01", tz="UTC"))
         assert first.read_bytes() == again.read_bytes()
 
 

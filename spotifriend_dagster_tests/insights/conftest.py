@@ -85,6 +85,7 @@ def _make(connection: duckdb.DuckDBPyConnection, table: Table, query: str) -> pd
     return frame
 
 
+@lru_cache
 def _duckdb_sql(query: str) -> str:
     def counted(node: exp.Expression) -> exp.Expression:
         # DuckDB's own COUNT_IF gives null where it meets no true or false; Athena's gives 0.

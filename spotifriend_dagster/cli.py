@@ -109,7 +109,7 @@ class _Session:
         """
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        from spotifriend_dagster.automation.runs import progress_logger, run_job
+        from spotifriend_dagster.automation.runs import PROGRESS_LOGGER, progress_logger, run_job
         from spotifriend_dagster.definitions import build_definitions
 
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
@@ -122,7 +122,7 @@ class _Session:
                 else:
                     progress.update(task, description=f"{title}: {step.replace('__', '/')}")
 
-            definitions = build_definitions(self.settings, loggers={"console": progress_logger(on_step)})
+            definitions = build_definitions(self.settings, loggers={PROGRESS_LOGGER: progress_logger(on_step)})
             progress.update(task, total=_steps(definitions, job))
             outcome = run_job(definitions, job, self.instance, config=config, days=days)
         for asset, check, severity in outcome.failed_checks:
@@ -317,7 +317,7 @@ def _ensure_listener(session: _Session, listener: str, zone: str | None, name: s
 
     known = session.listeners.read()
     if listener in known:
-        if zone is not None and zone not in known[listener].zones.zones:
+        if zone is not None and zone not in known[listener].zones.names:
             raise UserError(
                 f"{session.listeners.path} already says the time zone of {listener}, and it is not {zone}: change it there."
             )

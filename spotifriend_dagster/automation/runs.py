@@ -14,6 +14,8 @@ from dagster import DagsterEventType
 ASSET_PARTITION_RANGE_START = "dagster/asset_partition_range_start"
 ASSET_PARTITION_RANGE_END = "dagster/asset_partition_range_end"
 
+PROGRESS_LOGGER = "progress"
+
 _ENDS = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_SKIPPED}
 
 
@@ -70,7 +72,7 @@ def run_job(
     """Run a job to its end in this process.
 
     Args:
-        definitions: the code location.
+        definitions: the code location, with a logger named PROGRESS_LOGGER.
         job: the job's name.
         instance: where the run is recorded.
         config: run config.
@@ -78,7 +80,7 @@ def run_job(
     """
     tags = {ASSET_PARTITION_RANGE_START: min(days), ASSET_PARTITION_RANGE_END: max(days)} if days else {}
     result = definitions.resolve_job_def(job).execute_in_process(
-        run_config=dict(config or {}), instance=instance, tags=tags, raise_on_error=False
+        run_config={**(config or {}), "loggers": {PROGRESS_LOGGER: {}}}, instance=instance, tags=tags, raise_on_error=False
     )
     outcome = RunOutcome(result.run_id)
     for event in result.all_events:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from spotifriend_dagster.lake.catalog import Catalog
     from spotifriend_dagster.lake.engine import Engine
 
-_BAR_WIDTH = 24
+_BAR_WIDTH = 16
 _ROWS_SHOWN = 200
 
 
@@ -202,8 +202,8 @@ def _print_repeats(console: Console, rows: _Rows) -> None:
     for row in obsessions:
         title = f"{row['track_name']} – {row['artist_name'] or 'unknown'}"
         grid.add_row(
-            Text(title if len(title) <= 40 else title[:39] + "…"),
-            Text(bar(row["listens"] / obsessions[0]["listens"], 16), style="red"),
+            Text(title if len(title) <= 36 else title[:35] + "…"),
+            Text(bar(row["listens"] / obsessions[0]["listens"], 12), style="red"),
             f"{row['listens']:,}",
             f"{row['days']:,}",
             f"{row['first_date']}",

@@ -36,7 +36,7 @@ part_times AS (
     WHERE is_counted AND media = 'track'
     GROUP BY listener, daypart
 ),
--- An artist who is not in the part adds half the share that he has in the whole: what is left of 1 below.
+-- An artist who is not in the part adds half the share in the whole: together, what is left of 1 below.
 mixes AS (
     SELECT
         listener,

@@ -19,7 +19,7 @@ columns:
   weekday_share: double Of its listens per day, the weekday's part, (weekday_listens ÷ 5) ÷ (weekday_listens ÷ 5 +
     weekend_listens ÷ 2); null without listens.
   weekend_share: double Of its listens per day, the weekend's part, 1 − weekday_share; null without listens.
-  weekend_lift_log2: double Binary logarithm of the artist's share of the weekend's listens ÷ his share of the weekday's
+  weekend_lift_log2: double Binary logarithm of the artist's share of the weekend's listens ÷ that of the weekday's
     (1 is twice as much, −1 half), each artist's listens smoothed by ½; null under 20 listens and for all music.
   estimated_share: double Share of the listening time that is estimated; null without listening time.
 */

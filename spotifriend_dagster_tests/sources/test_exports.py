@@ -80,6 +80,16 @@ def test_the_same_export_is_the_same_export_in_any_form(tmp_path: Path) -> None:
     answers = [stored(make(tmp_path, OTHERS | HISTORY, form)) for form in FORMS]
     answers.append(stored(make(tmp_path / "again", dict(reversed(HISTORY.items())), "zip")))
     assert all(answer == answers[0] for answer in answers)
+    assert all(file.content[4:8] == bytes(4) for _, files in answers for file in files), (
+        "gzip notes the time of writing"
+    )
+
+
+def test_renaming_files_changes_no_identity(tmp_path: Path) -> None:
+    """Names are the user's; the listening is told by contents, whatever their order."""
+    renamed = dict(zip(reversed(HISTORY), HISTORY.values(), strict=True))
+    first, second = read_export(make(tmp_path, HISTORY)), read_export(make(tmp_path / "renamed", renamed))
+    assert first.sha256 == second.sha256
 
 
 @pytest.mark.parametrize(("name", "content"), HISTORY.items())

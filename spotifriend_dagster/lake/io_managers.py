@@ -161,6 +161,7 @@ class TableIOManager(dg.IOManager):
                         "what this run is about, or comes twice."
                     )
                 written[part.partition].add(part, self._write(table, part, pool))
+                del part  # before the next listener's is made
         context.add_output_metadata({"dagster/uri": self._storage.uri(table.folder + "/")})
         for partition in partitions:
             said = written[partition].metadata(table, partition, with_preview=len(partitions) == 1)

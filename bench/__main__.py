@@ -1,6 +1,6 @@
 """`make bench`: the figures of docs/performance.md, measured on this machine.
 
-Whole processes are timed from outside. A first argument scales the exports down (`python -m bench 0.1`) for a quick look.
+Whole processes are timed from outside. An argument scales the exports down for a quick look (`python -m bench 0.1`).
 """
 
 import os
@@ -67,9 +67,12 @@ def bench_export(scale: float) -> None:
     wall = {name: statistics.median(seconds for seconds, _ in runs) for name, runs in figures.items()}
     memory = {name: max(megabytes for _, megabytes in runs) for name, runs in figures.items()}
     print("\n| from an export to all insights and the report | wall s | peak MB |\n|---|---|---|")
-    print(f"| `spotifriend import`, {int(ROWS * scale):,} rows | {wall['spotifriend']:.1f} | {memory['spotifriend']:,.0f} |")
-    print(f"| the plain script (baseline) | {wall['plain']:.1f} | {memory['plain']:,.0f} |")
-    print(f"| `spotifriend import`, {int(5 * ROWS * scale):,} rows | {wall['large']:.1f} | {memory['large']:,.0f} |")
+    for name, what in (
+        ("spotifriend", f"`spotifriend import`, {int(ROWS * scale):,} rows"),
+        ("plain", "the plain script (baseline)"),
+        ("large", f"`spotifriend import`, {int(5 * ROWS * scale):,} rows"),
+    ):
+        print(f"| {what} | {wall[name]:.1f} | {memory[name]:,.0f} |")
     print(f"\nAgainst the plain script: {wall['spotifriend'] / wall['plain']:.2f} times as long.")
     print(f"Five times the rows: {wall['large'] / wall['spotifriend']:.2f} times as long.")
     print("\n| stage | s |\n|---|---|")

@@ -1,4 +1,4 @@
-"""The baseline: the same files, the same cleaning and the same SQL in one plain script, without Dagster, lake or audits.
+"""The baseline: the same files, cleaning and SQL in one plain script, without Dagster, lake or audits.
 
 Usage: python -m bench.plain EXPORT.zip ZONE
 """

@@ -45,12 +45,22 @@ def _speaks_plainly(command: _Command) -> _Command:
         from spotifriend_dagster.lake.engine import EngineError
         from spotifriend_dagster.lake.publishing import PublishingError
         from spotifriend_dagster.lake.storage import StorageError
+        from spotifriend_dagster.reports.period import ReportError
         from spotifriend_dagster.settings import SettingsError
         from spotifriend_dagster.sources.errors import SourceError
 
         try:
             return command(*args, **kwargs)
-        except (SettingsError, SourceError, StorageError, CatalogError, SQLError, EngineError, PublishingError) as error:
+        except (
+            CatalogError,
+            EngineError,
+            PublishingError,
+            ReportError,
+            SettingsError,
+            SourceError,
+            SQLError,
+            StorageError,
+        ) as error:
             raise UserError(str(error)) from None
 
     return wrapped  # type: ignore[return-value]
@@ -101,7 +111,9 @@ class _Session:
         os.environ["DAGSTER_HOME"] = str(home)
         return home
 
-    def run(self, job: str, title: str, *, config: dict[str, Any] | None = None, days: Sequence[str] = ()) -> RunOutcome:
+    def run(
+        self, job: str, title: str, *, config: dict[str, Any] | None = None, days: Sequence[str] = ()
+    ) -> RunOutcome:
         """Run a job with progress on the terminal, and say what went wrong.
 
         Raises:
@@ -127,7 +139,9 @@ class _Session:
             outcome = run_job(definitions, job, self.instance, config=config, days=days)
         for asset, check, severity in outcome.failed_checks:
             mark, style = ("✗", "red") if severity == "ERROR" else ("!", "yellow")
-            self.console.print(f"[{style}]{mark}[/] {asset}: the check {check} did not pass; `spotifriend ui` shows why.")
+            self.console.print(
+                f"[{style}]{mark}[/] {asset}: the check {check} did not pass; `spotifriend ui` shows why."
+            )
         if not outcome.success:
             said = "; ".join(f"{step.replace('__', '/')}: {sentence}" for step, sentence in outcome.failures.items())
             raise UserError(f"{said} (run {outcome.run_id}; what was published before is still published)")
@@ -159,7 +173,9 @@ def main() -> None:
 
 @main.command("import")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--listener", default=DEFAULT_LISTENER, show_default=True, help="Whose listening it is: an id in listeners.toml.")
+@click.option(
+    "--listener", default=DEFAULT_LISTENER, show_default=True, help="Whose listening it is: an id in listeners.toml."
+)
 @click.option("--zone", help="The listener's time zone (Europe/London), for one that listeners.toml does not name yet.")
 @click.option("--name", help="The name that reports show, for a listener that listeners.toml does not name yet.")
 @_session
@@ -218,9 +234,12 @@ def report(session: _Session, period: str, listener: str | None) -> None:
     """Write the listening summary of a period as one HTML file, and say where it is."""
     from spotifriend_dagster.reports.summary import write_summary
 
-    for person in [session.listeners.get(listener)] if listener else session.listeners.read().values():
+    people = [session.listeners.get(listener)] if listener else list(session.listeners.read().values())
+    if not people:
+        raise UserError("There is no listener yet: spotifriend import my_spotify_data.zip --zone Europe/London")
+    for person in people:
         key = write_summary(session.lake.engine, session.lake.storage, person.id, person.display_name, period)
-        session.console.print(str(session.lake.storage.path(key)), soft_wrap=True)
+        session.console.print(session.lake.storage.address(key), soft_wrap=True)
 
 
 @main.command()
@@ -272,7 +291,9 @@ def ui(session: _Session, port: int) -> None:
 
 
 @main.command()
-@click.option("--export", "path", type=click.Path(path_type=Path), help="Answer a real export instead of a simulated one.")
+@click.option(
+    "--export", "path", type=click.Path(path_type=Path), help="Answer a real export instead of a simulated one."
+)
 @click.option("--zone", help="The time zone of the export's listener, such as Europe/London.")
 @_session
 @_speaks_plainly
@@ -288,7 +309,7 @@ def demo(session: _Session, path: Path | None, zone: str | None) -> None:
         _ensure_listener(session, listener, zone, None)
         _import(session, path, listener)
     _print_answers(session, listener)
-    page = session.lake.storage.path(summary_key(listener, "all"))
+    page = session.lake.storage.address(summary_key(listener, "all"))
     print_where_next(session.console, page, session.settings.home)
 
 
@@ -319,7 +340,8 @@ def _ensure_listener(session: _Session, listener: str, zone: str | None, name: s
     if listener in known:
         if zone is not None and zone not in known[listener].zones.names:
             raise UserError(
-                f"{session.listeners.path} already says the time zone of {listener}, and it is not {zone}: change it there."
+                f"{session.listeners.path} already says the time zone of {listener}, and it is not {zone}: "
+                "change it there."
             )
         return
     session.listeners.add(listener, name or listener, zone or system_time_zone())

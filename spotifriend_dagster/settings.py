@@ -207,7 +207,7 @@ def _zone_entries(said: Any) -> list[tuple[datetime | None, str]]:
             raise ValueError(f"{shape}; one of its entries is {entry!r}.")
         since = entry.get("valid_from")
         if isinstance(since, date) and not isinstance(since, datetime):
-            since = datetime(since.year, since.month, since.day)  # noqa: DTZ001 - local midnight in that zone
+            since = datetime(since.year, since.month, since.day)  # local midnight in that zone
         if since is not None and not isinstance(since, datetime):
             raise ValueError(f"valid_from must be a date and time; it is {since!r}.")
         entries.append((since, entry["zone"]))

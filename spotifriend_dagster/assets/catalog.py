@@ -1,4 +1,4 @@
-"""Catalog assets: the definition of every raw and cleaned table, as Glue has them. Insights define their own on publishing."""
+"""Catalog assets: the definition of every raw and cleaned table, as Glue has it. Publishing defines the insights."""
 
 from collections.abc import Iterator
 

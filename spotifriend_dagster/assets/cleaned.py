@@ -1,4 +1,4 @@
-"""Cleaned assets: typed rows and plays. Every rule they apply is in `cleaning/`, as pure functions over one listener."""
+"""Cleaned assets: typed rows and plays. Every rule they apply is in `cleaning/`, as a pure function of one listener."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -55,9 +55,7 @@ def _outs(*tables: Table) -> dict[str, dg.AssetOut]:
 
 
 def _ins(*tables: Table) -> dict[str, dg.AssetIn]:
-    return {
-        table.name: dg.AssetIn(key=asset_key(table), input_manager_key="table_io_manager") for table in tables
-    }
+    return {table.name: dg.AssetIn(key=asset_key(table), input_manager_key="table_io_manager") for table in tables}
 
 
 def _each(
@@ -144,7 +142,7 @@ def recent_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     outs=_outs(PLAYS, PLAY_HOURS, ROW_OUTCOMES),
     check_specs=[every_listener_check(asset_key(PLAYS))],
 )
-def plays(
+def plays(  # noqa: PLR0917 - Dagster passes inputs by name
     context: dg.AssetExecutionContext,
     listeners: dg.ResourceParam[Listeners],
     history_plays: StoredTable,

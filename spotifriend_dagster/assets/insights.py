@@ -1,4 +1,4 @@
-"""Insight assets: one for each SQL file in `insights/`. Writing, auditing and publishing belong to `lake/publishing.py`."""
+"""Insight assets: one for each SQL file in `insights/`. Writing, auditing, publishing belong to `lake/`."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -41,12 +41,18 @@ def streaming_history(
         rows = 0
         files: list[str] = []
         problems = list(export.problems)
+        keys = set()
         for file in export.encoded_files():
-            lake.storage.write(history_key(listener, export.sha256, file.name), file.content)
+            key = history_key(listener, export.sha256, file.name)
+            lake.storage.write(key, file.content)
+            keys.add(key)
             context.log.info("%s: %d rows", file.name, file.rows)
             rows += file.rows
             files.append(file.name)
             problems += file.problems
+        # The same export with its files renamed is the same export: its rows are not to be there under two names.
+        there = lake.storage.list(history_key(listener, export.sha256, "").rpartition("/")[0])
+        lake.storage.delete(stored.key for stored in there if stored.key not in keys)
         for problem in problems:
             context.log.warning(problem)
         metadata |= {

@@ -31,6 +31,6 @@ def listening_summary(
             context.log.exception("Listener %s was left out", person.id)
             failures[person.id] = f"{type(error).__name__}: {error}"
     return dg.MaterializeResult(
-        metadata={listener: dg.MetadataValue.path(lake.storage.uri(key)) for listener, key in pages.items()},
+        metadata={listener: dg.MetadataValue.path(lake.storage.address(key)) for listener, key in pages.items()},
         check_results=[every_listener_result(_KEY, failures)],
     )

@@ -1,4 +1,4 @@
-"""How Dagster shows a declared table: description, columns, kinds, groups, owners; and the checks that every one has."""
+"""How Dagster shows a declared table: description, columns, owners; and the checks that every table has."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -63,8 +63,6 @@ def every_listener_result(key: dg.AssetKey, failures: Mapping[str, str]) -> dg.A
         severity=dg.AssetCheckSeverity.ERROR,  # somebody's figures are old from now on
         metadata={listener: dg.MetadataValue.text(sentence) for listener, sentence in failures.items()},
     )
-
-
 
 
 def unknown_fields_check(key: dg.AssetKey) -> dg.AssetCheckSpec:

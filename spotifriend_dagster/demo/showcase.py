@@ -9,8 +9,8 @@ from pathlib import Path
 from spotifriend_dagster.demo.exports import write_export
 from spotifriend_dagster.demo.listener import Truth, simulate
 from spotifriend_dagster.demo.polls import poll_answers
-from spotifriend_dagster.lake.pulls import object_name, pull_name, write_pull
-from spotifriend_dagster.lake.storage import Storage
+from spotifriend_dagster.lake.pulls import object_name, write_pull
+from spotifriend_dagster.lake.storage import Storage, instant_name
 from spotifriend_dagster.tables.raw import RECENTLY_PLAYED
 
 LISTENER = "robin"
@@ -42,6 +42,6 @@ def make_showcase(storage: Storage, folder: Path) -> Showcase:
     there = {object_name(stored.key) for stored in storage.list(f"{RECENTLY_PLAYED.folder}/listener={LISTENER}")}
     for instant, answer in poll_answers(truth, _EXPORTED_UNTIL, truth.end.to_pydatetime()):
         pulled_at = instant.to_pydatetime()
-        if pull_name(pulled_at) not in there:
+        if instant_name(pulled_at) not in there:
             write_pull(storage, RECENTLY_PLAYED, LISTENER, pulled_at, [("/v1/me/player/recently-played", answer)])
     return Showcase(truth, export)

@@ -97,6 +97,9 @@ class Storage(Protocol):
     def uri(self, key: str) -> str:
         """How the catalog names an object, or (ending in a slash) a folder."""
 
+    def address(self, key: str) -> str:
+        """Where a person finds an object: what a browser or a file manager opens."""
+
     def key_of(self, uri: str) -> str:
         """The key that `uri` names: the inverse of `uri`.
 
@@ -176,6 +179,10 @@ class FolderStorage:
         """See Storage."""
         self.path(key)
         return _SCHEME + key
+
+    def address(self, key: str) -> str:
+        """See Storage."""
+        return str(self.path(key))
 
     def key_of(self, uri: str) -> str:
         """See Storage."""

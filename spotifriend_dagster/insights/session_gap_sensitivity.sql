@@ -16,7 +16,7 @@ WITH ordered AS (
         play_number,
         started_at,
         MAX(ended_at) OVER earlier AS latest_end_before,
-        COUNT_IF(is_listen) OVER earlier AS listens_before
+        COALESCE(SUM(CASE WHEN is_listen THEN 1 ELSE 0 END) OVER earlier, 0) AS listens_before
     FROM plays
     WHERE is_counted
     WINDOW earlier AS (

@@ -5,6 +5,7 @@ What the fields mean belongs to the callers.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -103,16 +104,16 @@ class _Reader:
     def _read_at_once(self, payloads: pa.Array) -> pa.Table | None:
         import pyarrow as pa  # noqa: PLC0415 - heavy
         import pyarrow.compute as pc  # noqa: PLC0415
-        from pyarrow import json  # noqa: PLC0415
+        from pyarrow import json as arrow_json  # noqa: PLC0415
 
         end_of_line, nothing = pa.scalar("\n", pa.large_string()), pa.scalar("", pa.large_string())
         lines = pc.binary_join_element_wise(payloads, nothing, end_of_line).buffers()[2]
         if lines.to_pybytes().count(b"\n") != len(payloads):
             return None  # its work is cut at line ends, so that no text may hold one
         try:
-            table = json.read_json(
+            table = arrow_json.read_json(
                 pa.BufferReader(lines),
-                parse_options=json.ParseOptions(explicit_schema=self.fields, unexpected_field_behavior="infer"),
+                parse_options=arrow_json.ParseOptions(explicit_schema=self.fields, unexpected_field_behavior="infer"),
             )
         except pa.ArrowInvalid:
             return None
@@ -129,8 +130,8 @@ class _Reader:
 
     def _row(self, text: str | None) -> dict[str, Any]:
         try:
-            payload = orjson.loads(text or "")
-        except orjson.JSONDecodeError:
+            payload = _parsed(text or "")
+        except ValueError:
             return {"problem": "not readable as JSON"}
         if not isinstance(payload, dict):
             return {"problem": "not a JSON object"}
@@ -147,11 +148,23 @@ class _Reader:
         return row
 
 
+def _parsed(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text)  # it lets half a character pass, which titles cut by bytes end with
+
+
 def _value_of_kind(value: Any, kind: Kind) -> Any:
     if kind == "text":
-        return value if isinstance(value, str) else None
+        return _whole_characters(value) if isinstance(value, str) else None
     if kind == "yes or no":
         return value if isinstance(value, bool) else None
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
         return None
     return int(value) if value in _WHOLE_NUMBERS else None
+
+
+def _whole_characters(text: str) -> str:
+    """`text` with a replacement character where it has half of one."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from textwrap import dedent
 
+_ROOT = Path(__file__).parents[2]
 _AT_ONCE = """
 import pathlib, sys, time
 while not pathlib.Path(sys.argv[1], "go").exists():
@@ -17,7 +18,7 @@ while not pathlib.Path(sys.argv[1], "go").exists():
 def started(script: str, *arguments: object) -> subprocess.Popen[str]:
     """A process that runs `script`, with the arguments as `sys.argv[1:]`."""
     command = [sys.executable, "-c", dedent(script), *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=_ROOT)
 
 
 def finished(process: subprocess.Popen[str]) -> str:

@@ -1,0 +1,325 @@
+"""Readers see whole, audited versions, the newest that there is; and one command goes back."""
+
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from spotifriend_dagster.lake import publishing
+from spotifriend_dagster.lake.catalog import CatalogConflict, FolderCatalog
+from spotifriend_dagster.lake.publishing import (
+    KEPT_VERSIONS,
+    Published,
+    PublishingError,
+    StalePublication,
+    release,
+    rollback,
+)
+from spotifriend_dagster.tables.cleaned import PLAYS
+from spotifriend_dagster_tests.lake.made_insights import INSIGHT, MadeLake, answers
+from spotifriend_dagster_tests.lake.processes import finished, started_at_once
+
+NAME = INSIGHT.table.name
+ANSWERS = f"insights/{NAME}"
+OF_ANNA = f"{PLAYS.folder}/listener=anna/year=2024/part.parquet"
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> MadeLake:
+    return MadeLake(tmp_path / "lake").with_plays()
+
+
+def in_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on it is more than a day later."""
+    now = publishing._now
+    monkeypatch.setattr(publishing, "_now", lambda: now() + timedelta(hours=25))
+
+
+def published(lake: MadeLake) -> Published:
+    noted = Published.of(lake.catalog.get(NAME))
+    assert noted is not None
+    return noted
+
+
+def test_a_version_that_passes_is_what_readers_see(lake: MadeLake) -> None:
+    """The catalog holds the declared table at the new version, and notes what it was built from."""
+    publication = lake.publish(answers(1))
+    assert publication.outcome == "published"
+    assert [audit.name for audit in publication.audits] == ["schema", "grain", "never_null", "rows"]
+    assert all(audit.passed for audit in publication.audits)
+    assert publication.content.num_rows == 30
+    assert publication.size == sum(stored.size for stored in lake.storage.list(ANSWERS))
+
+    definition = lake.catalog.get(NAME)
+    assert definition is not None
+    assert definition.location == publication.uri == f"lake:///{ANSWERS}/version={publication.version}/"
+    assert [column["Name"] for column in definition.table_input["StorageDescriptor"]["Columns"]] == [
+        "listener",
+        "n",
+        "answer",
+    ]
+    assert published(lake).version == publication.version
+    assert published(lake).rows == 30
+    assert published(lake).inputs == publication.inputs
+    assert publication.inputs["plays"].as_of == lake.storage.list(OF_ANNA.rpartition("/")[0])[0].modified.isoformat(
+        timespec="microseconds"
+    )
+    assert lake.answer() == 1
+    assert lake.publish(answers(2)).version > publication.version
+    assert lake.answer() == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [pa.concat_tables([answers(2), answers(2)]), answers(2).drop_columns(["answer"]), answers(2, rows=0)],
+    ids=["repeated keys", "a column too few", "nothing left"],
+)
+def test_a_version_that_fails_its_audits_is_never_seen(lake: MadeLake, content: pa.Table) -> None:
+    """Readers stay on the last good version; the new one can be looked at in its folder."""
+    lake.publish(answers(1))
+    before = lake.catalog.get(NAME)
+    publication = lake.publish(content)
+    assert publication.outcome == "failed_audits"
+    assert any(audit.blocks for audit in publication.audits)
+    assert lake.catalog.get(NAME) == before
+    assert lake.answer() == 1
+    assert publication.version in lake.versions()
+
+
+def test_a_first_version_that_fails_defines_no_table(lake: MadeLake) -> None:
+    """Before there is a good version there is no table."""
+    assert lake.publish(pa.concat_tables([answers(2), answers(2)])).outcome == "failed_audits"
+    assert lake.catalog.get(NAME) is None
+
+
+def test_a_loss_of_rows_is_told_and_published(lake: MadeLake) -> None:
+    """Listening may be taken out on purpose."""
+    lake.publish(answers(1, rows=100))
+    publication = lake.publish(answers(2, rows=40))
+    assert publication.outcome == "published"
+    assert [(audit.name, audit.severity) for audit in publication.audits if not audit.passed] == [("rows", "WARN")]
+
+
+def test_a_query_that_fails_leaves_no_files(lake: MadeLake) -> None:
+    """Nor does a full disk stay full of what nobody will read."""
+    lake.publish(answers(1))
+    before = lake.storage.list("insights")
+
+    def fail() -> None:
+        raise OSError("no space")
+
+    lake.engine.meanwhile = fail
+    with pytest.raises(OSError, match="no space"):
+        lake.publish(answers(2))
+    assert lake.storage.list("insights") == before
+    assert lake.answer() == 1
+
+
+def test_a_run_that_read_older_inputs_does_not_overwrite(lake: MadeLake) -> None:
+    """A slow run began before the plays were rebuilt; a quick one read the new ones, and was published first."""
+
+    def rebuilt_and_published() -> None:
+        lake.storage.write(OF_ANNA, b"more plays")
+        assert lake.publish(answers(2)).outcome == "published"
+
+    lake.engine.meanwhile = rebuilt_and_published
+    with pytest.raises(StalePublication, match=r"answers is published from plays as of 20.*materialize answers again"):
+        lake.publish(answers(1))
+    assert lake.answer() == 2
+    assert lake.publish(answers(3)).outcome == "published"
+
+
+def test_of_two_runs_on_the_same_inputs_the_later_stays(lake: MadeLake) -> None:
+    """Neither is stale; both are whole."""
+    lake.engine.meanwhile = lambda: lake.publish(answers(2)) and None
+    assert lake.publish(answers(1)).outcome == "published"
+    assert lake.answer() == 1
+
+
+def test_inputs_that_are_insights_are_known_by_their_move(lake: MadeLake) -> None:
+    """Rolling an input back makes it newer, not older: what is built from it then may be published."""
+    other = {"Name": "sessions", "Parameters": {}, "StorageDescriptor": {"Location": "lake:///insights/sessions/"}}
+
+    def move(version: str, moved_at: str) -> None:
+        present = lake.catalog.get("sessions")
+        note = Published(version, moved_at, 1, {})
+        lake.catalog.put(note.noted_in(other), present.version if present else None)
+
+    insight = replace(INSIGHT, reads=("sessions",))
+
+    def publish() -> str:
+        return publishing.publish(insight, lake.engine, lake.catalog, lake.storage).outcome  # type: ignore[arg-type]
+
+    lake.engine.answer = answers(1)
+    move("v2", "2026-01-02T00:00:00.000000+00:00")
+    assert publish() == "published"
+    assert published(lake).inputs["sessions"].fingerprint == "v2"
+    move("v1", "2026-01-03T00:00:00.000000+00:00")
+    assert publish() == "published"
+    move("v2", "2026-01-01T00:00:00.000000+00:00")
+    with pytest.raises(StalePublication):
+        publish()
+
+
+def test_others_move_the_table_and_the_run_tries_again(lake: MadeLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A conflict is no failure until it comes again and again."""
+    lake.publish(answers(1))
+    put, conflicts = FolderCatalog.put, iter(range(4))
+
+    def contended(catalog: FolderCatalog, table_input: Any, expected: str | None) -> str:
+        if next(conflicts, None) is not None:
+            present = catalog.get(NAME)
+            assert present is not None
+            put(catalog, present.table_input, present.version)
+        return put(catalog, table_input, expected)
+
+    monkeypatch.setattr(FolderCatalog, "put", contended)
+    assert lake.publish(answers(2)).outcome == "published"
+    assert lake.answer() == 2
+    conflicts = iter(range(100))
+    with pytest.raises(CatalogConflict):
+        lake.publish(answers(3))
+    assert lake.answer() == 2
+
+
+def test_back_and_held_and_released(lake: MadeLake) -> None:
+    """A fault that no audit knows is seen by a person: one command goes back, and stays until it is let go."""
+    good = lake.publish(answers(1))
+    lake.publish(answers(666))
+    assert rollback(NAME, lake.catalog, lake.storage) == good.version
+    assert lake.answer() == 1
+    assert published(lake).is_pinned
+
+    held = lake.publish(answers(667))
+    assert held.outcome == "pinned"
+    assert held.version in lake.versions(), "written and audited, so that one can look at it"
+    assert lake.answer() == 1
+
+    release(NAME, lake.catalog)
+    assert lake.answer() == 1
+    assert lake.publish(answers(2)).outcome == "published"
+    assert lake.answer() == 2
+    assert not published(lake).is_pinned
+
+
+def test_back_leads_past_what_was_rolled_back(lake: MadeLake) -> None:
+    """After a mended version, the one before is the good one that readers had, and not the fault between."""
+    for answer in (1, 666):
+        lake.publish(answers(answer))
+    rollback(NAME, lake.catalog, lake.storage)
+    release(NAME, lake.catalog)
+    lake.publish(answers(2))
+    rollback(NAME, lake.catalog, lake.storage)
+    assert lake.answer() == 1
+
+
+def test_back_and_back_again(lake: MadeLake) -> None:
+    """Each time one version further, to the oldest that is kept; there is none before it."""
+    for answer in (1, 2, 3):
+        lake.publish(answers(answer))
+    for expected in (2, 1):
+        rollback(NAME, lake.catalog, lake.storage)
+        assert lake.answer() == expected
+    with pytest.raises(PublishingError, match=r"no version before .* is kept"):
+        rollback(NAME, lake.catalog, lake.storage)
+    assert lake.answer() == 1
+
+
+def test_what_cannot_go_back_says_so(lake: MadeLake) -> None:
+    """A sentence for a table that was never published, that is no insight, or that nobody holds."""
+    for name in ("answers", "plays", "nonsense"):
+        with pytest.raises(PublishingError, match=f"{name} is no insight that was ever published"):
+            rollback(name, lake.catalog, lake.storage)
+        with pytest.raises(PublishingError, match=f"{name} was not rolled back"):
+            release(name, lake.catalog)
+    lake.publish(answers(1))
+    with pytest.raises(PublishingError, match="was not rolled back"):
+        release(NAME, lake.catalog)
+
+
+def test_going_back_takes_the_older_columns_along(lake: MadeLake) -> None:
+    """The definition goes back with the files: a column added since is not in them."""
+    lake.publish(answers(1))
+    present = lake.catalog.get(NAME)
+    assert present is not None
+    lake.publish(answers(2))
+    grown = lake.catalog.get(NAME)
+    assert grown is not None
+    columns = [*grown.table_input["StorageDescriptor"]["Columns"], {"Name": "more", "Type": "int", "Comment": ""}]
+    storage_descriptor = grown.table_input["StorageDescriptor"] | {"Columns": columns}
+    lake.catalog.put(grown.table_input | {"StorageDescriptor": storage_descriptor}, grown.version)
+    rollback(NAME, lake.catalog, lake.storage)
+    back = lake.catalog.get(NAME)
+    assert back is not None
+    assert back.table_input["StorageDescriptor"] == present.table_input["StorageDescriptor"]
+
+
+def test_the_last_versions_are_kept_for_a_day_and_longer(lake: MadeLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a day all are, for whoever still reads one; then the last three published, and never the one in use."""
+    made = [lake.publish(answers(n)).version for n in range(KEPT_VERSIONS + 2)]
+    failed = lake.publish(answers(9, rows=0)).version
+    assert lake.versions() == [*made, failed]
+    in_a_day(monkeypatch)
+    made.append(lake.publish(answers(10)).version)
+    assert lake.versions() == made[-KEPT_VERSIONS:]
+
+
+def test_the_published_version_is_kept_however_old(lake: MadeLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rolled back and held, while version after version is written beside it, and a run crashed."""
+    first = lake.publish(answers(1)).version
+    second = lake.publish(answers(2)).version
+    rollback(NAME, lake.catalog, lake.storage)
+    for n in range(KEPT_VERSIONS + 1):
+        assert lake.publish(answers(n)).outcome == "pinned"
+    lake.storage.write(f"{ANSWERS}/version=20250101T000000000Z-c7a54e/part-0.parquet", b"left by a crash")
+    in_a_day(monkeypatch)
+    assert lake.answer() == 1
+    release(NAME, lake.catalog)
+    third = lake.publish(answers(3)).version
+    assert lake.versions() == [first, second, third]
+
+
+def test_versions_outlive_a_move_of_the_lake(lake: MadeLake, tmp_path: Path) -> None:
+    """A copied lake is published to, and rolled back, like the one it is a copy of."""
+    lake.publish(answers(1))
+    shutil.copytree(lake.storage.root, tmp_path / "copy")
+    copy = MadeLake(tmp_path / "copy")
+    assert copy.answer() == 1
+    assert copy.publish(answers(2)).outcome == "published"
+    rollback(NAME, copy.catalog, copy.storage)
+    assert copy.answer() == 1
+
+
+def test_readers_see_whole_versions_while_two_runs_publish(lake: MadeLake, tmp_path: Path) -> None:
+    """Two processes publish as fast as they can: whoever reads meanwhile finds a version whole, and never none."""
+    lake.publish(answers(0, rows=50))
+    imports = """
+        from spotifriend_dagster_tests.lake.made_insights import MadeLake, answers
+    """
+    publishes = """
+        lake = MadeLake(pathlib.Path(sys.argv[1], "lake"))
+        outcomes = [lake.publish(answers(n, rows=50 + n)).outcome for n in range(30)]
+        print(*set(outcomes))
+    """
+    runs = started_at_once(tmp_path, imports, publishes, range(2))
+    reads = 0
+    while any(run.poll() is None for run in runs):
+        content = lake.read()
+        assert set(content["answer"].to_pylist()) == {content.num_rows - 50}
+        reads += 1
+    assert [finished(run).split() for run in runs] == [["published"]] * 2
+    assert reads > 10
+    assert lake.answer() == 29
+
+
+def test_going_back_while_a_run_publishes_holds(lake: MadeLake) -> None:
+    """The person's command comes while a query runs: the run finds the table held, and leaves it."""
+    lake.publish(answers(1))
+    lake.publish(answers(666))
+    lake.engine.meanwhile = lambda: rollback(NAME, lake.catalog, lake.storage) and None
+    assert lake.publish(answers(667)).outcome == "pinned"
+    assert lake.answer() == 1

@@ -7,9 +7,9 @@ columns:
   listener: plays.listener
   dimension: string! What the listens are told apart by, `all`, `back_to_back`, `reason_start`, `shuffle`, `daypart` or
     `days_known`; listens for which it is unknown are left out.
-  value: string! For `back_to_back` (right after a play of the same recording in the same session) `yes` or `no`;
-    Spotify's word for the reason; shuffle `on` or `off`; the part of the day; complete days of 24 h since the
-    recording's discovery `0`, `1-6`, `7-29`, `30-179` or `180+`; or `all`.
+  value: string! `yes` or `no` (right after a play of the same recording in the session); Spotify's reason; `on` or
+    `off`; the part of the day; 24 h days since the recording's discovery `0`, `1-6`, `7-29`, `30-179`, `180+`; or
+    `all`.
   listens: bigint! Listens of tracks with that value.
   repeats: bigint! Of these, those whose recording was listened to in the 168 h before.
   repeat_share: double! repeats ÷ listens, 0 to 1.

@@ -41,8 +41,11 @@ def typed_frame(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     for column in table.columns:
         if not column.nullable and typed[column.name].isna().any():
             raise ValueError(f"Column {column.name} of table {table.name} is never null, but a row has no value there.")
+    # Straight from a float, an integer would silently lose its fraction; by way of the nullable type it is refused.
+    whole = [column.name for column in table.columns if column.type in ("bigint", "int")]
+    by_way = {name: "Int64" for name in whole if typed[name].dtype.kind == "f"}
     try:
-        return typed.astype({column.name: dtype(column) for column in table.columns})
+        return typed.astype(by_way).astype({column.name: dtype(column) for column in table.columns})
     except (TypeError, ValueError) as error:
         raise ValueError(f"A frame does not fit table {table.name}: {error}") from error
 

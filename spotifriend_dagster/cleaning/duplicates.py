@@ -50,7 +50,7 @@ def repeated_history(history: pd.DataFrame) -> pd.Series:
         history: one listener's rows of all exports, with a unique index.
     """
     rows = _suspects(history)
-    equal = _equal_rows(rows)
+    equal = _equal_rows(rows, history)
     export_rows = history["export"].value_counts().sub(rows.loc[equal, "export"].value_counts(), fill_value=0)
     rows = rows.drop(equal)
     from_other_export = _from_other_export(rows, export_rows)
@@ -58,7 +58,7 @@ def repeated_history(history: pd.DataFrame) -> pd.Series:
     reason = pd.Series(index=history.index, dtype="str", name="reason")
     reason.loc[equal] = EQUAL_ROW
     reason.loc[from_other_export] = OTHER_EXPORT
-    reason.loc[_of_same_start(rows)] = SAME_START
+    reason.loc[_of_same_start(rows, history)] = SAME_START
     return reason
 
 
@@ -77,31 +77,33 @@ def repeated_recent(recent: pd.DataFrame) -> pd.Series:
 
 
 def _suspects(history: pd.DataFrame) -> pd.DataFrame:
-    """The rows that may be repeats by their times and lengths alone, which are quick to compare; in order."""
+    """The rows that may be repeats by their times and lengths, which are quick to compare, with what tells them apart.
+
+    In the order in which a row is preferred to one that says the same: videos first, because only their file tells.
+    """
+    offline_s = pd.Series(epoch_ms(history["offline_at"]) // 1000, index=history.index)
     numbers = pd.DataFrame(
         {
             "ts": epoch_ms(history["ts"]),
             "ms_played": history["ms_played"],
-            "offline_s": pd.Series(epoch_ms(history["offline_at"]) // 1000, history.index).where(
-                history["offline_at"].notna()
-            ),
+            "offline_s": offline_s.where(history["offline_at"].notna()),
         },
         index=history.index,
     )
-    has_offline_s = numbers["offline_s"].notna()
     is_suspect = numbers.duplicated(["ts", "ms_played"], keep=False)
-    is_suspect |= has_offline_s & numbers.duplicated(["offline_s", "ms_played"], keep=False)
-    rows = history[is_suspect]
+    is_suspect |= numbers["offline_s"].notna() & numbers.duplicated(["offline_s", "ms_played"], keep=False)
+    suspects = history[is_suspect]
+    rows = suspects[["is_video", "export", "file", "row", "source"]].join(numbers[is_suspect])
     return rows.assign(
-        identity=identity_of(rows),
-        offline_s=numbers.loc[is_suspect, "offline_s"],
-        filled=rows[_FIELDS].notna().sum(axis="columns"),
+        identity=identity_of(suspects),
+        has_uri=_uri_of(suspects).notna(),
+        filled=suspects[_FIELDS].notna().sum(axis="columns"),
     ).sort_values(["is_video", "export", "file", "row"], ascending=[False, True, True, True])
 
 
-def _equal_rows(rows: pd.DataFrame) -> pd.Index:
-    alike = rows[rows.duplicated(["export", *_IDENTITY], keep=False)]
-    return alike.index[alike.duplicated(["export", *_FIELDS])]
+def _equal_rows(rows: pd.DataFrame, history: pd.DataFrame) -> pd.Index:
+    alike = history.loc[rows.index[rows.duplicated(["export", *_IDENTITY], keep=False)], ["export", *_FIELDS]]
+    return alike.index[alike.duplicated()]
 
 
 def _from_other_export(rows: pd.DataFrame, export_rows: pd.Series) -> pd.Index:
@@ -116,12 +118,13 @@ def _from_other_export(rows: pd.DataFrame, export_rows: pd.Series) -> pd.Index:
     return rows.index[rows["export"] != best_export.reindex(identity).set_axis(rows.index)]
 
 
-def _of_same_start(rows: pd.DataFrame) -> pd.Index:
+def _of_same_start(rows: pd.DataFrame, history: pd.DataFrame) -> pd.Index:
     start = ["offline_s", "identity", "ms_played"]
-    alike = rows[rows["offline_s"].notna() & _uri_of(rows).notna()]
-    alike = alike[alike.duplicated(start, keep=False)]
-    alike = alike.sort_values(["filled", *_FIELDS], ascending=[False, *(True for _ in _FIELDS)], kind="stable")
-    alike = alike.sort_values("ts", kind="stable")
+    rows = rows[rows["offline_s"].notna() & rows["has_uri"]]
+    alike = rows[rows.duplicated(start, keep=False)]
+    # What a row says decides between those of one ts, so that its place in a file does not.
+    alike = alike.loc[history.loc[alike.index, _FIELDS].sort_values(_FIELDS, kind="stable").index]
+    alike = alike.sort_values(["ts", "filled"], ascending=[True, False], kind="stable")
     return alike.index[alike.duplicated(start)]
 
 

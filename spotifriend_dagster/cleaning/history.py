@@ -142,12 +142,10 @@ def _runs(raw: pd.DataFrame) -> dict[tuple[str, str], slice]:
     """Where each file's rows are, in sorted rows."""
     names = raw[["export", "file"]]
     starts = np.flatnonzero((names != names.shift()).any(axis="columns"))
-    stops = [*starts[1:], len(raw)]
+    stops = np.append(starts[1:], len(raw))[: len(starts)]
     return {
-        (export, file): slice(int(start), int(stop))
-        for export, file, start, stop in zip(
-            names["export"].iloc[starts], names["file"].iloc[starts], starts, stops, strict=True
-        )
+        (names["export"].iloc[start], names["file"].iloc[start]): slice(int(start), int(stop))
+        for start, stop in zip(starts, stops, strict=True)
     }
 
 

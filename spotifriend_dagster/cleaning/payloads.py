@@ -131,7 +131,7 @@ class _Reader:
     def _row(self, text: str | None) -> dict[str, Any]:
         try:
             payload = _parsed(text or "")
-        except ValueError:
+        except (ValueError, RecursionError):
             return {"problem": "not readable as JSON"}
         if not isinstance(payload, dict):
             return {"problem": "not a JSON object"}
@@ -162,7 +162,8 @@ def _value_of_kind(value: Any, kind: Kind) -> Any:
         return value if isinstance(value, bool) else None
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
         return None
-    return int(value) if value in _WHOLE_NUMBERS else None
+    number = int(value)  # a range looks a float up by going through all of its numbers
+    return number if number in _WHOLE_NUMBERS else None
 
 
 def _whole_characters(text: str) -> str:

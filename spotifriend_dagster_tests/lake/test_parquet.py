@@ -90,6 +90,15 @@ def test_equal_frames_give_equal_bytes(cuts: list[int], seed: int) -> None:
     assert to_parquet(read(to_parquet(frame, SOUND)), SOUND) == to_parquet(frame, SOUND)
 
 
+def test_a_long_frame_in_pieces_gives_the_same_bytes() -> None:
+    """Where a column outgrows its dictionary, the writer would otherwise cut pages where the pieces end."""
+    texts = pd.Series([f"{n:0300d}" for n in range(20_000)], dtype="str")
+    table = replace(SOUND, columns=(Column("id", "string", "A text."),))
+    whole = pd.DataFrame({"id": texts})
+    pieces = pd.concat([whole.iloc[:7_777], whole.iloc[7_777:7_778], whole.iloc[7_778:]])
+    assert to_parquet(pieces, table) == to_parquet(whole, table)
+
+
 def test_several_files_are_one_frame_in_order() -> None:
     """A listener's years, or a year's days, are read one after the other."""
     frames = [made_frame(RECENT_PLAYS, rows, seed=rows) for rows in (3, 0, 5)]

@@ -20,6 +20,7 @@ from spotifriend_dagster.lake.publishing import (
     rollback,
 )
 from spotifriend_dagster.tables.cleaned import PLAYS
+from spotifriend_dagster.tables.rendering import glue_table_input
 from spotifriend_dagster_tests.lake.made_insights import INSIGHT, MadeLake, answers
 from spotifriend_dagster_tests.lake.processes import finished, started_at_once
 
@@ -321,5 +322,21 @@ def test_going_back_while_a_run_publishes_holds(lake: MadeLake) -> None:
     lake.publish(answers(1))
     lake.publish(answers(666))
     lake.engine.meanwhile = lambda: rollback(NAME, lake.catalog, lake.storage) and None
+    assert lake.publish(answers(667)).outcome == "pinned"
+    assert lake.answer() == 1
+
+
+def test_going_back_at_the_very_moment_of_the_move_holds(lake: MadeLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between a run's last look at the catalog and its move there: the move is refused, and the run looks again."""
+    lake.publish(answers(1))
+    lake.publish(answers(666))
+    commands = iter([lambda: rollback(NAME, lake.catalog, lake.storage)])
+
+    def rendered(*arguments: Any) -> dict[str, Any]:
+        for command in commands:
+            command()
+        return glue_table_input(*arguments)
+
+    monkeypatch.setattr(publishing, "glue_table_input", rendered)
     assert lake.publish(answers(667)).outcome == "pinned"
     assert lake.answer() == 1

@@ -11,9 +11,8 @@ from functools import lru_cache
 import duckdb
 import pandas as pd
 import pytest
-import sqlglot
-from sqlglot import exp
 
+from spotifriend_dagster.lake.dialect import to_duckdb
 from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.frames import dtype
@@ -54,7 +53,7 @@ def lake() -> Iterator[Lake]:
                 for read in insight.reads:
                     if read in INSIGHTS:
                         run(read)
-                made[name] = _make(connection, insight.table, insight.query)
+                made[name] = _make(connection, insight.table)
             return made[name].copy()
 
         return run
@@ -70,8 +69,8 @@ def made_lake(lake: Lake) -> Callable[[int], Run]:
     return lru_cache(lambda seed: lake(plays=made_history(seed)))
 
 
-def _make(connection: duckdb.DuckDBPyConnection, table: Table, query: str) -> pd.DataFrame:
-    connection.execute(f"CREATE OR REPLACE VIEW _result AS {_duckdb_sql(query)}")
+def _make(connection: duckdb.DuckDBPyConnection, table: Table) -> pd.DataFrame:
+    connection.execute(f"CREATE OR REPLACE VIEW _result AS {_duckdb_sql(table.name)}")
     given = tuple(row[0] for row in connection.execute("DESCRIBE _result").fetchall())
     assert given == table.column_names, f"the header of {table.name} names other columns than its query"
     cast = ", ".join(f"CAST({column.name} AS {_duckdb_type(column.type)}) AS {column.name}" for column in table.columns)
@@ -86,14 +85,11 @@ def _make(connection: duckdb.DuckDBPyConnection, table: Table, query: str) -> pd
 
 
 @lru_cache
-def _duckdb_sql(query: str) -> str:
-    def counted(node: exp.Expression) -> exp.Expression:
-        # DuckDB's own COUNT_IF gives null where it meets no true or false; Athena's gives 0.
-        if isinstance(node, exp.CountIf):
-            return exp.Filter(this=exp.Count(this=exp.Star()), expression=exp.Where(this=node.this))
-        return node
-
-    return sqlglot.parse_one(query, read="athena").transform(counted).sql("duckdb")
+def _duckdb_sql(name: str) -> str:
+    insight = INSIGHTS[name]
+    read = {table: CLEANED[table] if table in CLEANED else INSIGHTS[table].table for table in insight.reads}
+    schema = {name: {column.name: column.type for column in table.all_columns} for name, table in read.items()}
+    return to_duckdb(insight.query, schema)
 
 
 def _duckdb_type(declared: str) -> str:

@@ -12,7 +12,8 @@ from functools import lru_cache
 
 import pandas as pd
 
-from spotifriend_dagster_tests.insights.made_plays import play, plays_frame
+from spotifriend_dagster_tests.insights.made_plays import play, play_hours_frame, plays_frame
+from spotifriend_dagster_tests.insights.plain_rows import Row, rows_of
 
 _LISTENERS = {"anna": "Europe/London", "ben": "America/New_York"}
 _MS_PLAYED = (0, 2_000, 29_999, 30_000, 180_000, 180_000, 240_000, 4_000_000)
@@ -65,3 +66,15 @@ def made_history(seed: int, plays: int = 900) -> pd.DataFrame:
                 values |= {"ms_played": 2_000, "reason_end": "fwdbtn", "source": "extended"}
             rows.append(play(listener, at, **values))
     return plays_frame(rows)
+
+
+@lru_cache
+def made_rows(seed: int) -> tuple[Row, ...]:
+    """The plays of `made_history(seed)` as plain rows, by listener and in canonical order. Not to be changed."""
+    return tuple(rows_of(made_history(seed)))
+
+
+@lru_cache
+def made_hours(seed: int) -> tuple[Row, ...]:
+    """The plays of `made_history(seed)` split by local hour, as plain rows. Not to be changed."""
+    return tuple(rows_of(play_hours_frame(made_history(seed))))

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -109,13 +108,9 @@ def _about(value: Any) -> Any:
 def _plain(column: pd.Series) -> list[Any]:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         column = column.dt.tz_convert(None)
-    return [None if is_null else _native(value) for value, is_null in zip(column, column.isna(), strict=True)]
-
-
-def _native(value: Any) -> Any:
-    if isinstance(value, pd.Timestamp):
-        return value.to_pydatetime()
-    return value.item() if isinstance(value, np.generic) else value
+    # In microseconds, NumPy turns its instants into Python's.
+    values = column.to_numpy(dtype="datetime64[us]" if column.dtype.kind == "M" else "object").tolist()
+    return [None if is_null else value for value, is_null in zip(values, column.isna().to_numpy(), strict=True)]
 
 
 def _midnight(instant: datetime) -> datetime:

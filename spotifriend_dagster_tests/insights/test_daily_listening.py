@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 import pytest
 
 from spotifriend_dagster.tables.cleaned import RECENT_PAGES
-from spotifriend_dagster_tests.insights.made_history import made_history
-from spotifriend_dagster_tests.insights.made_plays import frame_of, play, play_hours_frame, plays_frame
+from spotifriend_dagster_tests.insights.made_history import made_history, made_hours, made_rows
+from spotifriend_dagster_tests.insights.made_plays import frame_of, play, plays_frame
 from spotifriend_dagster_tests.insights.plain_rows import assert_rows, exports, rows_of, share
 
 SEEDS = [1, 2]
@@ -137,10 +138,10 @@ def test_fewer_than_eight_complete_weeks_have_no_slope(lake):
     assert flat[["complete_weeks", "slope_ms_per_week", "slope_low_ms_per_week"]].to_list() == [8, 0.0, 0.0]
 
 
+@lru_cache
 def _days(seed):
-    plays = made_history(seed)
-    rows = [row for row in rows_of(plays) if row["is_counted"]]
-    parts = [row for row in rows_of(play_hours_frame(plays)) if row["is_counted"]]
+    rows = [row for row in made_rows(seed) if row["is_counted"]]
+    parts = [row for row in made_hours(seed) if row["is_counted"]]
     days = []
     for listener in ("anna", "ben"):
         times, track_times, estimated = Counter(), Counter(), Counter()
@@ -155,12 +156,13 @@ def _days(seed):
                 by_day[row["local_date"]].append(row)
         ends = [
             row["local_started_at"] + (row["ended_at"] - row["started_at"])
-            for row in rows_of(plays)
+            for row in made_rows(seed)
             if row["listener"] == listener
         ]
         first = min(by_day)
         day = first
-        while day <= max(ends):
+        last = max(ends)
+        while day <= last:
             own = by_day[day]
             tracks = [row for row in own if row["media"] == "track"]
             listens = [row for row in tracks if row["is_listen"]]

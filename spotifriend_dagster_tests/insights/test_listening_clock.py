@@ -6,24 +6,23 @@ from collections import Counter
 
 import pytest
 
-from spotifriend_dagster_tests.insights.made_history import made_history
-from spotifriend_dagster_tests.insights.made_plays import play, play_hours_frame, plays_frame
+from spotifriend_dagster_tests.insights.made_history import made_hours, made_rows
+from spotifriend_dagster_tests.insights.made_plays import play, plays_frame
 from spotifriend_dagster_tests.insights.plain_rows import assert_rows, exports, rows_of
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_clock_is_what_plain_python_computes(made_lake, seed):
     """Time and listens of every hour of the week, hours without listening included, per covered day of that weekday."""
-    plays = made_history(seed)
     coverage = made_lake(seed)("listening_coverage")
     times, tracks, listens, days = Counter(), Counter(), Counter(), Counter()
-    for part in rows_of(play_hours_frame(plays)):
+    for part in made_hours(seed):
         if part["is_counted"]:
             times[part["listener"], part["weekday"], part["local_hour"]] += part["ms_played"]
             tracks[part["listener"], part["weekday"], part["local_hour"]] += part["ms_played"] * (
                 part["media"] == "track"
             )
-    for row in rows_of(plays):
+    for row in made_rows(seed):
         listens[row["listener"], row["weekday"], row["local_hour"]] += row["is_counted"] and row["is_listen"]
     for row in rows_of(coverage):
         days[row["listener"], row["local_date"].isoweekday()] += 1

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from spotifriend_dagster.tables.cleaned import HISTORY_FILES, HISTORY_PLAYS, RECENT_PAGES
-from spotifriend_dagster_tests.insights.made_history import made_history
+from spotifriend_dagster_tests.insights.made_history import made_rows
 from spotifriend_dagster_tests.insights.made_plays import frame_of, play, plays_frame
-from spotifriend_dagster_tests.insights.plain_rows import assert_rows, rows_of
+from spotifriend_dagster_tests.insights.plain_rows import assert_rows
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -20,10 +20,11 @@ def test_an_export_covers_every_day_from_its_first_row_to_its_last(made_lake, se
     """Pauses of months inside an extended export are pauses; each day is there once, with its listens."""
     expected = []
     for listener in ("anna", "ben"):
-        plays = [row for row in rows_of(made_history(seed)) if row["listener"] == listener]
+        plays = [row for row in made_rows(seed) if row["listener"] == listener]
         listens = Counter(row["local_date"] for row in plays if row["is_counted"] and row["is_listen"])
         day = min(row["local_date"] for row in plays)
-        while day <= max(row["local_started_at"] + (row["ended_at"] - row["started_at"]) for row in plays):
+        last = max(row["local_started_at"] + (row["ended_at"] - row["started_at"]) for row in plays)
+        while day <= last:
             source = {"status": "complete", "source": "extended", "is_minimum": False}
             expected.append({"listener": listener, "local_date": day, "listens": listens[day], **source})
             day += timedelta(days=1)

@@ -8,9 +8,9 @@ from itertools import pairwise
 import pytest
 
 from spotifriend_dagster.tables.cleaned import HISTORY_FILES, RECENT_PAGES, ROW_OUTCOMES
-from spotifriend_dagster_tests.insights.made_history import made_history
+from spotifriend_dagster_tests.insights.made_history import made_rows
 from spotifriend_dagster_tests.insights.made_plays import frame_of, play, plays_frame
-from spotifriend_dagster_tests.insights.plain_rows import assert_rows, rows_of, share
+from spotifriend_dagster_tests.insights.plain_rows import assert_rows, share
 
 MEDIA = ("track", "episode", "audiobook", "video", "unknown")
 
@@ -18,7 +18,7 @@ MEDIA = ("track", "episode", "audiobook", "video", "unknown")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_totals_are_what_plain_python_computes(made_lake, seed):
     """Every total, count and share of a made-up history, from its plays alone."""
-    rows = rows_of(made_history(seed).sort_values("play_number"))
+    rows = made_rows(seed)
     expected = []
     for listener in ("anna", "ben"):
         everything = [row for row in rows if row["listener"] == listener]

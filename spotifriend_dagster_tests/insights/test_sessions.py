@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import timedelta
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from spotifriend_dagster_tests.insights.made_history import made_history
+from spotifriend_dagster_tests.insights.made_history import made_rows
 from spotifriend_dagster_tests.insights.made_plays import play, plays_frame
-from spotifriend_dagster_tests.insights.plain_rows import Row, assert_rows, rows_of, share
+from spotifriend_dagster_tests.insights.plain_rows import Row, assert_rows, share
 
 SEEDS = [1, 2]
 
@@ -19,8 +20,7 @@ SEEDS = [1, 2]
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_sessions_are_what_plain_python_computes(made_lake, seed):
     """Every column of every session with a listen; those without one are not there."""
-    plays = made_history(seed)
-    sessions = _sessions(rows_of(plays), minutes=20)
+    sessions = _sessions(seed, minutes=20)
     expected = []
     for (listener, number), own in sessions.items():
         if not any(row["is_listen"] for row in own):
@@ -61,7 +61,7 @@ def test_the_patterns_are_what_plain_python_computes(made_lake, seed):
     for listener in ("anna", "ben"):
         sessions = [
             own
-            for (of, _), own in _sessions(rows_of(made_history(seed)), minutes=20).items()
+            for (of, _), own in _sessions(seed, minutes=20).items()
             if of == listener and any(row["is_listen"] for row in own)
         ]
         by_hour = defaultdict(list)
@@ -108,9 +108,7 @@ def test_the_sensitivity_is_what_plain_python_computes(made_lake, seed):
     expected = []
     for minutes in (10, 20, 30):
         for listener in ("anna", "ben"):
-            sessions = [
-                own for (of, _), own in _sessions(rows_of(made_history(seed)), minutes).items() if of == listener
-            ]
+            sessions = [own for (of, _), own in _sessions(seed, minutes).items() if of == listener]
             counted = [own for own in sessions if any(row["is_listen"] for row in own)]
             spans = [_ms(max(row["ended_at"] for row in own) - own[0]["started_at"]) for own in counted]
             expected.append(
@@ -176,11 +174,12 @@ def test_a_session_belongs_to_the_day_on_which_it_starts(lake):
     assert (session["local_date"], session["local_hour"], session["plays"]) == (pd.Timestamp("2023-12-31"), 23, 2)
 
 
-def _sessions(rows: list[Row], minutes: int) -> dict[tuple[str, int], list[Row]]:
+@lru_cache
+def _sessions(seed: int, minutes: int) -> dict[tuple[str, int], list[Row]]:
     sessions: dict[tuple[str, int], list[Row]] = defaultdict(list)
     latest_end = {}
     number: dict[str, int] = defaultdict(int)
-    for row in sorted((row for row in rows if row["is_counted"]), key=lambda row: row["play_number"]):
+    for row in (row for row in made_rows(seed) if row["is_counted"]):
         listener = row["listener"]
         end = latest_end.get(listener)
         if end is None or row["started_at"] - end > timedelta(minutes=minutes):

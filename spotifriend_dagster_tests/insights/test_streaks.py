@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from spotifriend_dagster_tests.insights.made_history import made_history
+from spotifriend_dagster_tests.insights.made_history import made_history, made_rows
 from spotifriend_dagster_tests.insights.made_plays import play, plays_frame
-from spotifriend_dagster_tests.insights.plain_rows import assert_rows, exports, rows_of, today_of
+from spotifriend_dagster_tests.insights.plain_rows import assert_rows, exports, today_of
 
 DAY = timedelta(days=1)
 
@@ -16,12 +16,11 @@ DAY = timedelta(days=1)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_streaks_are_what_plain_python_computes(made_lake, seed):
     """Every streak, its rank, and whether it is current."""
-    plays = made_history(seed)
-    today = today_of(plays)
+    today = today_of(made_history(seed))
     expected = []
     for listener in ("anna", "ben"):
         listens = [
-            row for row in rows_of(plays) if row["listener"] == listener and row["is_counted"] and row["is_listen"]
+            row for row in made_rows(seed) if row["listener"] == listener and row["is_counted"] and row["is_listen"]
         ]
         dates = sorted({row["local_date"] for row in listens})
         streaks = []

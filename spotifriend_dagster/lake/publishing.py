@@ -242,11 +242,10 @@ def _remove_old(table: Table, catalog: Catalog, storage: Storage) -> None:
     ]
     kept = list(dict.fromkeys(versions))[:KEPT_VERSIONS]  # the published one is the first
     oldest = instant_name(_now() - _REMOVED_AFTER)
-    storage.delete(
-        stored.key
-        for stored in storage.list(table.folder)
-        if (version := path_values(stored.key)["version"]) < oldest and version not in kept
-    )
+    for stored in storage.list(table.folder):
+        version = path_values(stored.key).get("version")
+        if version is not None and version < oldest and version not in kept:
+            storage.delete([stored.key])
 
 
 def _now() -> datetime:

@@ -13,6 +13,7 @@ from spotifriend_dagster.assets.insights import insight_assets
 from spotifriend_dagster.assets.raw import recently_played_asset, streaming_history
 from spotifriend_dagster.assets.reports import listening_summary
 from spotifriend_dagster.assets.resources import Lake
+from spotifriend_dagster.assets.specs import accepted_beta
 from spotifriend_dagster.automation.jobs import JOBS
 from spotifriend_dagster.automation.schedules import rebuild_daily
 from spotifriend_dagster.checks.rules import rules_across_tables
@@ -31,9 +32,7 @@ def build_lake(settings: Settings) -> Lake:
     return Lake(storage, catalog_, DuckDBEngine(storage, catalog_))
 
 
-def build_definitions(
-    settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None
-) -> dg.Definitions:
+def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None) -> dg.Definitions:
     """The whole code location.
 
     Args:
@@ -43,12 +42,14 @@ def build_definitions(
     lake = build_lake(settings)
     days = days_from(settings.first_day)
     insights = insight_assets()
+    with accepted_beta("backfill_policy"):
+        recently_played, recent = recently_played_asset(days), recent_asset(days)
     return dg.Definitions(
         assets=[
             streaming_history,
-            recently_played_asset(days),
+            recently_played,
             history,
-            recent_asset(days),
+            recent,
             plays,
             catalog,
             *insights,

@@ -11,7 +11,9 @@ import pandas as pd
 from spotifriend_dagster.assets.resources import Listeners
 from spotifriend_dagster.assets.specs import (
     OWNERS,
+    Audits,
     asset_key,
+    declaration_check,
     every_listener_check,
     every_listener_result,
     table_metadata,
@@ -37,6 +39,9 @@ from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.raw import RECENTLY_PLAYED, STREAMING_HISTORY
 
 _Result = TypeVar("_Result")
+_HISTORY = (HISTORY_PLAYS, HISTORY_FILES, HISTORY_REJECTS)
+_RECENT = (RECENT_PLAYS, RECENT_PAGES, RECENT_REJECTS)
+_PLAYS = (PLAYS, PLAY_HOURS, ROW_OUTCOMES)
 
 
 def _outs(*tables: Table) -> dict[str, dg.AssetOut]:
@@ -75,8 +80,12 @@ def _each(
 @dg.multi_asset(
     name="history",
     ins=_ins(STREAMING_HISTORY),
-    outs=_outs(HISTORY_PLAYS, HISTORY_FILES, HISTORY_REJECTS),
-    check_specs=[every_listener_check(asset_key(HISTORY_PLAYS)), unknown_fields_check(asset_key(HISTORY_PLAYS))],
+    outs=_outs(*_HISTORY),
+    check_specs=[
+        *map(declaration_check, _HISTORY),
+        every_listener_check(asset_key(HISTORY_PLAYS)),
+        unknown_fields_check(asset_key(HISTORY_PLAYS)),
+    ],
 )
 def history(context: dg.AssetExecutionContext, raw_streaming_history: StoredTable) -> Iterator[Any]:
     """Type the rows of all exports, and set aside those that cannot be read."""
@@ -96,9 +105,11 @@ def history(context: dg.AssetExecutionContext, raw_streaming_history: StoredTabl
             unknown_fields.update(*cleaned.unknown_fields.values())
             yield Part(listener, cleaned.plays)
 
-    yield dg.Output(plays(), HISTORY_PLAYS.name)
-    yield dg.Output(files, HISTORY_FILES.name)
-    yield dg.Output(rejects, HISTORY_REJECTS.name)
+    audits = Audits(*_HISTORY)
+    yield dg.Output(audits.of(HISTORY_PLAYS, plays()), HISTORY_PLAYS.name)
+    yield dg.Output(audits.of(HISTORY_FILES, files), HISTORY_FILES.name)
+    yield dg.Output(audits.of(HISTORY_REJECTS, rejects), HISTORY_REJECTS.name)
+    yield from audits.results()
     yield every_listener_result(asset_key(HISTORY_PLAYS), failures)
     yield unknown_fields_result(asset_key(HISTORY_PLAYS), unknown_fields)
 
@@ -109,15 +120,15 @@ def recent_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="recent",
         ins=_ins(RECENTLY_PLAYED),
-        outs=_outs(RECENT_PLAYS, RECENT_PAGES, RECENT_REJECTS),
-        check_specs=[every_listener_check(asset_key(RECENT_PLAYS))],
+        outs=_outs(*_RECENT),
+        check_specs=[*map(declaration_check, _RECENT), every_listener_check(asset_key(RECENT_PLAYS))],
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def recent(context: dg.AssetExecutionContext, raw_recently_played: StoredTable) -> Iterator[Any]:
         """Type the plays of a day's polls, each once, and say which interval each page spans."""
         failures: dict[str, str] = {}
-        parts: dict[Table, list[Part]] = {RECENT_PLAYS: [], RECENT_PAGES: [], RECENT_REJECTS: []}
+        parts: dict[Table, list[Part]] = {table: [] for table in _RECENT}
         now = pd.Timestamp.now("UTC")
 
         def clean(listener: str) -> dict[str, CleanedRecent]:
@@ -129,8 +140,10 @@ def recent_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
                 parts[RECENT_PLAYS].append(Part(listener, cleaned.plays, day))
                 parts[RECENT_PAGES].append(Part(listener, cleaned.pages, day))
                 parts[RECENT_REJECTS].append(Part(listener, cleaned.rejects, day))
+        audits = Audits(*_RECENT)
         for table, frames in parts.items():
-            yield dg.Output(frames, table.name)
+            yield dg.Output(audits.of(table, frames), table.name)
+        yield from audits.results()
         yield every_listener_result(asset_key(RECENT_PLAYS), failures)
 
     return recent
@@ -138,9 +151,9 @@ def recent_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
 
 @dg.multi_asset(
     name="plays",
-    ins=_ins(HISTORY_PLAYS, HISTORY_FILES, HISTORY_REJECTS, RECENT_PLAYS, RECENT_PAGES, RECENT_REJECTS),
-    outs=_outs(PLAYS, PLAY_HOURS, ROW_OUTCOMES),
-    check_specs=[every_listener_check(asset_key(PLAYS))],
+    ins=_ins(*_HISTORY, *_RECENT),
+    outs=_outs(*_PLAYS),
+    check_specs=[*map(declaration_check, _PLAYS), every_listener_check(asset_key(PLAYS))],
 )
 def plays(  # noqa: PLR0917 - Dagster passes inputs by name
     context: dg.AssetExecutionContext,
@@ -177,7 +190,9 @@ def plays(  # noqa: PLR0917 - Dagster passes inputs by name
             outcomes.append(Part(listener, united.row_outcomes))
             yield Part(listener, united.plays)
 
-    yield dg.Output(united_plays(), PLAYS.name)
-    yield dg.Output(hours, PLAY_HOURS.name)
-    yield dg.Output(outcomes, ROW_OUTCOMES.name)
+    audits = Audits(*_PLAYS)
+    yield dg.Output(audits.of(PLAYS, united_plays()), PLAYS.name)
+    yield dg.Output(audits.of(PLAY_HOURS, hours), PLAY_HOURS.name)
+    yield dg.Output(audits.of(ROW_OUTCOMES, outcomes), ROW_OUTCOMES.name)
+    yield from audits.results()
     yield every_listener_result(asset_key(PLAYS), failures)

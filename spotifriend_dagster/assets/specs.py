@@ -1,16 +1,29 @@
 """How Dagster shows a declared table: description, columns, owners; and the checks that every table has."""
 
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 
+from spotifriend_dagster.lake.audits import audit_declaration
+from spotifriend_dagster.lake.io_managers import Part
+from spotifriend_dagster.lake.parquet import to_arrow
 from spotifriend_dagster.tables.declaration import Table
 
 OWNERS = ["team:listening"]
 MATCHES_DECLARATION = "matches_declaration"
 EVERY_LISTENER = "every_listener"
 UNKNOWN_FIELDS = "no_unknown_fields"
+
+
+@contextmanager
+def accepted_beta(parameter: str) -> Iterator[None]:
+    """Within it, Dagster does not warn that `parameter` of a decorator is beta: it was chosen knowingly."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=f"Parameter `{parameter}` of function", category=dg.BetaWarning)
+        yield
 
 
 def asset_key(table: Table) -> dg.AssetKey:
@@ -39,14 +52,41 @@ def table_metadata(table: Table) -> Mapping[str, Any]:
     return {"dagster/column_schema": column_schema(table), "dagster/table_name": table.name}
 
 
-def declaration_check(table: Table, *, blocking: bool = True) -> dg.AssetCheckSpec:
+def declaration_check(table: Table) -> dg.AssetCheckSpec:
     """The check that what was written is what was declared: schema, grain and nulls."""
     return dg.AssetCheckSpec(
         MATCHES_DECLARATION,
         asset=asset_key(table),
-        blocking=blocking,
+        blocking=True,
         description=f"Columns and types as declared; one row per {', '.join(table.grain)}; no null where none may be.",
     )
+
+
+class Audits:
+    """Holds what is written against its declaration, part by part, for one evaluation of the check."""
+
+    def __init__(self, *tables: Table) -> None:
+        self._faults: dict[Table, list[dict[str, Any]]] = {table: [] for table in tables}
+
+    def of(self, table: Table, parts: Iterable[Part]) -> Iterator[Part]:
+        """The parts as they are; the faults of each are kept."""
+        for part in parts:
+            for audit in audit_declaration(to_arrow(part.frame, table), table):
+                if not audit.passed:
+                    where = {"listener": part.listener, "partition": part.partition, "audit": audit.name}
+                    self._faults[table].append(where | dict(audit.metadata))
+            yield part
+
+    def results(self) -> Iterator[dg.AssetCheckResult]:
+        """The evaluation for each table; of a range of days, the failing ones are named."""
+        for table, faults in self._faults.items():
+            yield dg.AssetCheckResult(
+                check_name=MATCHES_DECLARATION,
+                asset_key=asset_key(table),
+                passed=not faults,
+                severity=dg.AssetCheckSeverity.ERROR,  # what reads it would be wrong, or fail
+                metadata={"faults": dg.MetadataValue.json(faults)},
+            )
 
 
 def every_listener_check(key: dg.AssetKey) -> dg.AssetCheckSpec:

@@ -80,7 +80,10 @@ def run_job(
     """
     tags = {ASSET_PARTITION_RANGE_START: min(days), ASSET_PARTITION_RANGE_END: max(days)} if days else {}
     result = definitions.resolve_job_def(job).execute_in_process(
-        run_config={**(config or {}), "loggers": {PROGRESS_LOGGER: {}}}, instance=instance, tags=tags, raise_on_error=False
+        run_config={**(config or {}), "loggers": {PROGRESS_LOGGER: {}}},
+        instance=instance,
+        tags=tags,
+        raise_on_error=False,
     )
     outcome = RunOutcome(result.run_id)
     for event in result.all_events:

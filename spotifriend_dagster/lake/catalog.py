@@ -43,6 +43,12 @@ class CatalogTable:
         return location
 
     @property
+    def columns(self) -> dict[str, str]:
+        """The Glue type of each column, those in the files first, then the partition keys."""
+        declared = [*self.table_input["StorageDescriptor"]["Columns"], *self.table_input.get("PartitionKeys", [])]
+        return {column["Name"]: column["Type"] for column in declared}
+
+    @property
     def parameters(self) -> dict[str, str]:
         """The table's properties: what Athena reads (projection), and what publishing notes."""
         return dict(self.table_input.get("Parameters", {}))

@@ -1,0 +1,303 @@
+"""SQL over the tables of the catalog: the port, and the local home's implementation on DuckDB.
+
+What a query may say and what it means is `dialect/`; which version of a table is published is `publishing.py`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Protocol
+
+from spotifriend_dagster.lake import dialect
+from spotifriend_dagster.lake.catalog import Catalog, CatalogTable
+from spotifriend_dagster.lake.parquet import UnreadableFile
+from spotifriend_dagster.lake.storage import FolderStorage, StoredObject
+from spotifriend_dagster.tables.declaration import Table
+from spotifriend_dagster.tables.rendering import arrow_schema
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow
+
+RESULT_FILE = "part-0.parquet"
+"""The name of the file that `unload` writes."""
+
+_DUCKDB_TYPES = {
+    "string": "VARCHAR",
+    "bigint": "BIGINT",
+    "int": "INTEGER",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "timestamp": "TIMESTAMP",
+    "date": "DATE",
+    "array<string>": "VARCHAR[]",
+}
+_SUFFIXES = {"parquet": ".parquet", "json": ".jsonl.gz"}
+# What Athena, too, stores in a column of the declared type without being told.
+_TAKES = {"bigint": ("int",), "int": ("bigint",), "double": ("int", "bigint"), "timestamp": ("date",)}
+
+
+class EngineError(Exception):
+    """The engine could not do what was asked; the message is a sentence for the user."""
+
+
+class QueryFailed(EngineError):
+    """The query is a good one, but failed on the data that it met."""
+
+
+class Engine(Protocol):
+    """Runs SQL in Athena's dialect over the tables of the catalog, as they are when it starts."""
+
+    def query(self, sql: str) -> pyarrow.Table:
+        """The rows of a query. Timestamps are naive, in milliseconds.
+
+        Raises:
+            SQLError: the query is refused before it runs.
+            QueryFailed: it failed on the data.
+            UnreadableFile: a file does not hold what the catalog says of its table.
+        """
+
+    def unload(self, sql: str, table: Table, prefix: str) -> None:
+        """Write the rows of a query as Parquet into the folder `prefix`, in the columns and types of `table`.
+
+        The rows are ordered by the table's grain, so that equal rows give equal files; of no rows there is a file too.
+
+        Raises:
+            SQLError: the query is refused, or does not give the columns of the declaration.
+            QueryFailed: it failed on the data.
+            UnreadableFile: a file does not hold what the catalog says of its table.
+            StorageFull: no space is left.
+        """
+
+    def column_lineage(self, sql: str) -> dict[str, tuple[tuple[str, str], ...]]:
+        """By output column, the (table, column) pairs of the catalog that its values are made of.
+
+        Raises:
+            SQLError: the query is refused.
+        """
+
+
+class DuckDBEngine(Engine):
+    """The engine of the local home: one DuckDB in memory, reading the lake's folder and nothing else.
+
+    Safe to use from several threads: each query has its own cursor, in which its tables are views.
+    """
+
+    def __init__(self, storage: FolderStorage, catalog: Catalog) -> None:
+        self._storage = storage
+        self._catalog = catalog
+        self._lock = threading.Lock()
+        self._columns_found: dict[tuple[str, int, datetime], Mapping[str, str]] = {}
+
+    def query(self, sql: str) -> pyarrow.Table:
+        """See Engine."""
+        tables = self._tables(sql)
+        return _in_milliseconds(self._run(dialect.to_duckdb(sql, _schema(tables)), tables))
+
+    def unload(self, sql: str, table: Table, prefix: str) -> None:
+        """See Engine."""
+        import pyarrow as pa  # noqa: PLC0415 - heavy
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        tables = self._tables(sql)
+        _check_columns(dialect.output_types(sql, _schema(tables)), table)
+        grain = ", ".join(_quoted(name) for name in table.grain)
+        found = self._run(f"FROM ({dialect.to_duckdb(sql, _schema(tables))}) ORDER BY {grain}", tables)
+        target = BytesIO()
+        try:
+            declared = found.cast(arrow_schema(table))
+        except pa.ArrowInvalid as error:
+            raise QueryFailed(f"The rows do not fit table {table.name}: {_sentence(error)}") from error
+        pq.write_table(declared, target, compression="zstd", store_schema=False)
+        self._storage.write(f"{prefix.rstrip('/')}/{RESULT_FILE}", target.getvalue())
+
+    def column_lineage(self, sql: str) -> dict[str, tuple[tuple[str, str], ...]]:
+        """See Engine."""
+        return dialect.column_lineage(sql, _schema(self._tables(sql)))
+
+    def _tables(self, sql: str) -> dict[str, CatalogTable]:
+        """The tables that a query reads; all that there are, if it reads one that is not there."""
+        names = dialect.tables_read(sql)
+        found = {name: table for name in names if (table := self._catalog.get(name))}
+        if found.keys() == names:
+            return found
+        return {name: table for name in self._catalog.names() if (table := self._catalog.get(name))}
+
+    def _run(self, duckdb_sql: str, tables: Mapping[str, CatalogTable]) -> pyarrow.Table:
+        import duckdb  # noqa: PLC0415 - heavy
+
+        views = {name: self._files_as_sql(name, table) for name, table in tables.items()}
+        with self._lock:
+            cursor = self._connection.cursor()
+        try:
+            for name, view in views.items():
+                cursor.execute(f"CREATE TEMP VIEW {_quoted(name)} AS {view}")
+            return cursor.sql(duckdb_sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise QueryFailed(f"The query failed: {_sentence(error)}") from error
+        finally:
+            cursor.close()
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        import duckdb  # noqa: PLC0415 - heavy
+
+        connection = duckdb.connect(
+            config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        )
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"SET allowed_directories = [{_text(f'{self._storage.root.resolve()}/')}]")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        return connection
+
+    def _files_as_sql(self, name: str, table: CatalogTable) -> str:
+        """DuckDB SQL that reads a table's files, with its columns and types as the catalog has them."""
+        columns, keys = _columns(table)
+        form = table.parameters["classification"]
+        stored = self._storage.list(self._storage.key_of(table.location))
+        files = [file for file in stored if file.key.endswith(_SUFFIXES[form])]
+        if not files:
+            nothing = ", ".join(
+                f"CAST(NULL AS {type_}) AS {_quoted(key)}" for key, type_ in {**columns, **keys}.items()
+            )
+            return f"SELECT {nothing} WHERE FALSE"
+        paths = "[" + ", ".join(_text(str(self._storage.path(file.key).resolve())) for file in files) + "]"
+        partitioned = f"hive_partitioning = {bool(keys)}"
+        if keys:
+            partitioned += ", hive_types = " + _struct(keys)
+        if form == "json":
+            given = f"format = 'newline_delimited', columns = {_struct(columns)}, {partitioned}"
+            return f"SELECT {_list([*columns, *keys])} FROM read_json({paths}, {given})"
+        found = [self._checked(name, file, columns) for file in files]
+        everywhere = set.intersection(*map(set, found))
+        somewhere = set.union(*map(set, found))
+        selected = [
+            _quoted(column) if column in somewhere else f"CAST(NULL AS {type_}) AS {_quoted(column)}"
+            for column, type_ in columns.items()
+        ]
+        by_name = "" if somewhere == everywhere else ", union_by_name = true"
+        return (
+            f"SELECT {', '.join([*selected, *map(_quoted, keys)])} FROM read_parquet({paths}, {partitioned}{by_name})"
+        )
+
+    def _checked(self, name: str, file: StoredObject, columns: Mapping[str, str]) -> Mapping[str, str]:
+        """The table's columns that a Parquet file holds: an older file may lack some.
+
+        DuckDB itself would cast what is of another type; Athena would refuse it, or read nonsense.
+        """
+        identity = (file.key, file.size, file.modified)
+        if identity not in self._columns_found:
+            self._columns_found[identity] = self._columns_in(file)
+        held = self._columns_found[identity]
+        for column, type_ in columns.items():
+            if held.get(column, type_) != type_:
+                raise UnreadableFile(
+                    f"Column {column} of {file.key} is {held[column]}, and table {name} declares {type_}: materialize "
+                    f"{name} again."
+                )
+        return {column: type_ for column, type_ in columns.items() if column in held}
+
+    def _columns_in(self, file: StoredObject) -> Mapping[str, str]:
+        import pyarrow as pa  # noqa: PLC0415 - heavy
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        try:
+            schema = pq.read_schema(self._storage.path(file.key))
+        except (pa.ArrowInvalid, OSError) as error:
+            raise UnreadableFile(f"{file.key} is no whole Parquet file: {_sentence(error)}") from error
+        return {field.name: _duckdb_type(field.type) for field in schema}
+
+
+def _schema(tables: Mapping[str, CatalogTable]) -> dict[str, dict[str, str]]:
+    return {name: _glue_types(table, "Columns", "PartitionKeys") for name, table in tables.items()}
+
+
+def _glue_types(table: CatalogTable, *parts: str) -> dict[str, str]:
+    definition = {**table.table_input["StorageDescriptor"], **table.table_input}
+    return {column["Name"]: column["Type"] for part in parts for column in definition.get(part, [])}
+
+
+def _columns(table: CatalogTable) -> tuple[dict[str, str], dict[str, str]]:
+    """The columns inside the files and those in the path, with DuckDB's types."""
+    inside, outside = (
+        {name: _DUCKDB_TYPES[type_] for name, type_ in _glue_types(table, part).items()}
+        for part in ("Columns", "PartitionKeys")
+    )
+    return inside, outside
+
+
+def _duckdb_type(type_: Any) -> str:
+    """DuckDB's name of the type of a column in a Parquet file; the file's own where the lake has no such type."""
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+
+    if pa.types.is_timestamp(type_) and type_.tz is None:
+        return "TIMESTAMP"
+    if pa.types.is_list(type_) and _duckdb_type(type_.value_type) == "VARCHAR":
+        return "VARCHAR[]"
+    names = {
+        "string": "VARCHAR",
+        "large_string": "VARCHAR",
+        "int64": "BIGINT",
+        "int32": "INTEGER",
+        "double": "DOUBLE",
+        "bool": "BOOLEAN",
+        "date32[day]": "DATE",
+    }
+    return names.get(str(type_), str(type_))
+
+
+def _check_columns(given: Sequence[tuple[str, str]], table: Table) -> None:
+    """Refuse a query whose columns are not those of the declaration, by name, order and type.
+
+    Raises:
+        InvalidSQL: a column is missing, too many, in another place, or would have to be cast with a loss.
+    """
+    if tuple(name for name, _ in given) != table.column_names:
+        raise dialect.InvalidSQL(
+            f"The query of {table.name} gives {', '.join(name for name, _ in given)}; its declaration says "
+            f"{', '.join(table.column_names)}."
+        )
+    for column, (name, type_) in zip(table.columns, given, strict=True):
+        if type_ not in (column.type, "null", *_TAKES.get(column.type, ())):
+            raise dialect.InvalidSQL(
+                f"Column {name} of {table.name} is declared {column.type}, and its query gives {type_}: cast it."
+            )
+
+
+def _in_milliseconds(table: pyarrow.Table) -> pyarrow.Table:
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+
+    fields = [
+        field.with_type(pa.timestamp("ms")) if pa.types.is_timestamp(field.type) else field for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))
+
+
+def _struct(types: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{_text(name)}: {_text(type_)}" for name, type_ in types.items()) + "}"
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(map(_quoted, names))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _sentence(error: Exception) -> str:
+    """The first line of an error, without the kind that DuckDB puts before it."""
+    line = str(error).strip().splitlines()[0]
+    _, kind, said = line.partition(" Error: ")
+    if said.startswith("Division by zero"):  # DuckDB's own advice is of its own dialect
+        return "Division by zero: divide by NULLIF(…, 0)."
+    return (said if kind else line).rstrip(".") + "."

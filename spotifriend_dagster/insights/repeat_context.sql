@@ -16,20 +16,7 @@ columns:
   share_of_repeats: double The value's share of all repeats for which the dimension is known; null without repeats.
   share_of_others: double The value's share of all other listens for which it is known; null without any.
 */
-WITH music AS (
-    SELECT
-        listener,
-        started_at,
-        daypart,
-        recording_id,
-        is_repeat,
-        reason_start,
-        shuffle,
-        LAG(recording_id) OVER (PARTITION BY listener, session_number ORDER BY play_number) AS previous_recording_id
-    FROM plays
-    WHERE is_counted
-),
-discoveries AS (
+WITH discoveries AS (
     SELECT
         listener,
         recording_id,
@@ -39,26 +26,30 @@ discoveries AS (
 ),
 listens AS (
     SELECT
-        music.listener AS listener,
-        music.is_repeat AS is_repeat,
-        CASE WHEN music.recording_id = music.previous_recording_id THEN 'yes' ELSE 'no' END AS back_to_back,
-        music.reason_start AS reason_start,
-        CASE WHEN music.shuffle THEN 'on' WHEN NOT music.shuffle THEN 'off' END AS shuffle,
-        music.daypart AS daypart,
+        plays.listener AS listener,
+        plays.is_repeat AS is_repeat,
+        CASE WHEN plays.recording_id = play_before.recording_id THEN 'yes' ELSE 'no' END AS back_to_back,
+        plays.reason_start AS reason_start,
+        CASE WHEN plays.shuffle THEN 'on' WHEN NOT plays.shuffle THEN 'off' END AS shuffle,
+        plays.daypart AS daypart,
         CASE
             WHEN discoveries.discovered_at IS NULL THEN NULL
-            WHEN music.started_at < discoveries.discovered_at + INTERVAL '1' DAY THEN '0'
-            WHEN music.started_at < discoveries.discovered_at + INTERVAL '7' DAY THEN '1-6'
-            WHEN music.started_at < discoveries.discovered_at + INTERVAL '30' DAY THEN '7-29'
-            WHEN music.started_at < discoveries.discovered_at + INTERVAL '180' DAY THEN '30-179'
+            WHEN plays.started_at < discoveries.discovered_at + INTERVAL '1' DAY THEN '0'
+            WHEN plays.started_at < discoveries.discovered_at + INTERVAL '7' DAY THEN '1-6'
+            WHEN plays.started_at < discoveries.discovered_at + INTERVAL '30' DAY THEN '7-29'
+            WHEN plays.started_at < discoveries.discovered_at + INTERVAL '180' DAY THEN '30-179'
             ELSE '180+'
         END AS days_known
-    FROM music
+    FROM plays
+    LEFT JOIN plays AS play_before
+        ON play_before.listener = plays.listener
+        AND play_before.session_number = plays.session_number
+        AND play_before.session_position = plays.session_position - 1
     LEFT JOIN discoveries
-        ON discoveries.listener = music.listener
-        AND discoveries.recording_id = music.recording_id
-        AND discoveries.discovered_at <= music.started_at
-    WHERE music.is_repeat IS NOT NULL
+        ON discoveries.listener = plays.listener
+        AND discoveries.recording_id = plays.recording_id
+        AND discoveries.discovered_at <= plays.started_at
+    WHERE plays.is_repeat IS NOT NULL
 ),
 -- One count for every combination first: there are few.
 combinations AS (

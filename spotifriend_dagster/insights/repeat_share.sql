@@ -24,21 +24,7 @@ columns:
   other_median_days_known: double The same median for the other listens, discoveries included.
   is_minimum: boolean! Whether plays of the week may be missing, as coverage has a gap in it.
 */
-WITH music AS (
-    SELECT
-        listener,
-        play_number,
-        local_date,
-        started_at,
-        recording_id,
-        is_repeat,
-        reason_start,
-        shuffle,
-        LAG(recording_id) OVER (PARTITION BY listener, session_number ORDER BY play_number) AS previous_recording_id
-    FROM plays
-    WHERE is_counted
-),
-discoveries AS (
+WITH discoveries AS (
     SELECT
         listener,
         recording_id,
@@ -48,20 +34,24 @@ discoveries AS (
 ),
 listens AS (
     SELECT
-        music.listener AS listener,
-        music.play_number AS play_number,
-        DATE_TRUNC('week', music.local_date) AS week_start,
-        music.is_repeat AS is_repeat,
-        music.is_repeat AND COALESCE(music.recording_id = music.previous_recording_id, FALSE) AS is_back_to_back,
-        CASE WHEN music.reason_start = 'click-row' THEN 'clickrow' ELSE music.reason_start END AS reason,
-        music.shuffle AS shuffle,
-        DATE_DIFF('day', discoveries.discovered_at, music.started_at) AS days_known
-    FROM music
+        plays.listener AS listener,
+        plays.play_number AS play_number,
+        DATE_TRUNC('week', plays.local_date) AS week_start,
+        plays.is_repeat AS is_repeat,
+        plays.is_repeat AND COALESCE(plays.recording_id = play_before.recording_id, FALSE) AS is_back_to_back,
+        CASE WHEN plays.reason_start = 'click-row' THEN 'clickrow' ELSE plays.reason_start END AS reason,
+        plays.shuffle AS shuffle,
+        DATE_DIFF('day', discoveries.discovered_at, plays.started_at) AS days_known
+    FROM plays
+    LEFT JOIN plays AS play_before
+        ON play_before.listener = plays.listener
+        AND play_before.session_number = plays.session_number
+        AND play_before.session_position = plays.session_position - 1
     LEFT JOIN discoveries
-        ON discoveries.listener = music.listener
-        AND discoveries.recording_id = music.recording_id
-        AND discoveries.discovered_at <= music.started_at
-    WHERE music.is_repeat IS NOT NULL
+        ON discoveries.listener = plays.listener
+        AND discoveries.recording_id = plays.recording_id
+        AND discoveries.discovered_at <= plays.started_at
+    WHERE plays.is_repeat IS NOT NULL
 ),
 ordered AS (
     SELECT

@@ -40,7 +40,8 @@ def repeated_history(history: pd.DataFrame) -> pd.Series:
     1. Within one export, rows equal in every field are one play.
     2. Exports are united with the highest multiplicity of any: of all rows of one `ts`, URI (or else names) and
        ms_played, those of one export stay. It is the export that has most of them; of several, the one whose rows say
-       most; of several, the one that has most rows in all, so that a fragment never displaces the whole.
+       most; of several, the one that has most rows in all, so that a fragment never displaces the whole. Where even
+       that is equal, what the rows say decides, and not the name of the export.
     3. Of rows of equal `offline_timestamp` (in seconds), URI and ms_played the earliest stays. This holds across
        exports too, for a fragment may have the later one only.
 
@@ -53,7 +54,7 @@ def repeated_history(history: pd.DataFrame) -> pd.Series:
     equal = _equal_rows(rows, history)
     export_rows = history["export"].value_counts().sub(rows.loc[equal, "export"].value_counts(), fill_value=0)
     rows = rows.drop(equal)
-    from_other_export = _from_other_export(rows, export_rows)
+    from_other_export = _from_other_export(rows, history, export_rows)
     rows = rows.drop(from_other_export)
     reason = pd.Series(index=history.index, dtype="str", name="reason")
     reason.loc[equal] = EQUAL_ROW
@@ -106,15 +107,19 @@ def _equal_rows(rows: pd.DataFrame, history: pd.DataFrame) -> pd.Index:
     return alike.index[alike.duplicated()]
 
 
-def _from_other_export(rows: pd.DataFrame, export_rows: pd.Series) -> pd.Index:
+def _from_other_export(rows: pd.DataFrame, history: pd.DataFrame, export_rows: pd.Series) -> pd.Index:
     if rows["export"].nunique() < 2:
         return rows.index[:0]
     identity = rows.groupby(_IDENTITY, sort=False).ngroup()
-    by_version = rows.assign(identity=identity).groupby(["identity", "export"], sort=False, as_index=False)
-    versions = by_version.agg(rows=("filled", "size"), filled=("filled", "sum"))
+    alike = export_rows.index[export_rows.duplicated(keep=False)]
+    of_alike = history.loc[rows.index[rows["export"].isin(alike)], _FIELDS]
+    said = pd.util.hash_pandas_object(of_alike, index=False).reindex(rows.index, fill_value=0)
+    by_version = rows.assign(identity=identity, said=said).groupby(["identity", "export"], sort=False, as_index=False)
+    versions = by_version.agg(rows=("filled", "size"), filled=("filled", "sum"), said=("said", "sum"))
     versions["export_rows"] = versions["export"].map(export_rows)
-    best = versions.sort_values(["rows", "filled", "export_rows", "export"], ascending=[False, False, False, True])
-    best_export = best.drop_duplicates("identity").set_index("identity")["export"]
+    preferred = ["rows", "filled", "export_rows", "said"]
+    best = versions.sort_values(preferred, ascending=False).drop_duplicates("identity")
+    best_export = best.set_index("identity")["export"]
     return rows.index[rows["export"] != best_export.reindex(identity).set_axis(rows.index)]
 
 

@@ -50,9 +50,9 @@ def clean_recent(raw: pd.DataFrame, day: date, now: pd.Timestamp) -> CleanedRece
     pulled_at = read_instants(raw["pulled_at"])
     raw = raw.assign(pulled_at=pulled_at.groupby(raw["file"]).transform("min"))
     raw = raw.sort_values(["pulled_at", "file", "page"], ignore_index=True)
-    items = pd.DataFrame(_items(raw), columns=_ITEM_COLUMNS)
-    played_at = read_instants(items["played_at"].astype("str"))
-    reason = items["reason"].astype("str").fillna(problems_of_instants(played_at, items["played_at"], now))
+    items = pd.DataFrame(_items(raw), columns=_ITEM_COLUMNS).astype(dict.fromkeys(_TEXTS, "str"))
+    played_at = read_instants(items["played_at"])
+    reason = items["reason"].fillna(problems_of_instants(played_at, items["played_at"], now))
     is_good = reason.isna()
     good = without_placeholder_names(items.assign(played_at=played_at, collected_on=pd.Timestamp(day))[is_good])
     good["copies"] = good.groupby(["played_at", "track_uri"])["row"].transform("size")
@@ -68,11 +68,11 @@ def clean_recent(raw: pd.DataFrame, day: date, now: pd.Timestamp) -> CleanedRece
     )
 
 
-_ITEM_COLUMNS = [
-    *("page", "row", "received", "reason", "played_at"),
-    *("track_uri", "track_name", "artist_name", "album_name", "artist_ids", "artist_names"),
-    *("isrc", "duration_ms", "context_uri"),
+_TEXTS = [
+    *("page", "reason", "played_at"),
+    *("track_uri", "track_name", "artist_name", "album_name", "isrc", "context_uri"),
 ]
+_ITEM_COLUMNS = [*_TEXTS, "row", "received", "artist_ids", "artist_names", "duration_ms"]
 
 
 def _pages(raw: pd.DataFrame, items: pd.DataFrame, good: pd.DataFrame, plays: pd.DataFrame, day: date) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from spotifriend_dagster.tables.frames import empty_frame
 
 NOW = pd.Timestamp("2025-01-01", tz="UTC")
 NOON = datetime(2024, 3, 1, 12)
+DAY = NOON.date()
 AUDIO = "Streaming_History_Audio_2024_1.json"
 MUSIC = "StreamingHistory_music_0.json"
 
@@ -86,7 +87,7 @@ def cleaned(*exports: pd.DataFrame) -> CleanedHistory:
     return clean_history(pd.concat(exports, ignore_index=True), NOW)
 
 
-def cleaned_day(*polls: pd.DataFrame, day: date = NOON.date()) -> CleanedRecent:
+def cleaned_day(*polls: pd.DataFrame, day: date = DAY) -> CleanedRecent:
     return clean_recent(pd.concat(polls, ignore_index=True), day, NOW)
 
 

@@ -18,7 +18,7 @@ from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.frames import dtype
 from spotifriend_dagster.tables.insight import load_insights
 from spotifriend_dagster_tests.insights.made_history import made_history
-from spotifriend_dagster_tests.insights.made_plays import derived_tables
+from spotifriend_dagster_tests.insights.made_plays import DERIVED
 
 CLEANED = {table.name: table for table in CLEANED_TABLES}
 INSIGHTS = load_insights()
@@ -32,28 +32,32 @@ Lake = Callable[..., Run]
 def lake() -> Iterator[Lake]:
     """`lake(plays=…, history_files=…)` returns `run`, and `run(insight)` the insight's rows, ordered by its grain.
 
-    A cleaned table that is not given is empty, but for those that follow from plays (`derived_tables`). An insight
-    that reads other insights gets them made first. The result is a typed frame of the insight's declaration. Each lake
-    is apart from the others, and makes each insight once.
+    A cleaned table that is not given follows from the plays where it can (`DERIVED`), and is empty else. An insight that
+    reads others gets them made first. The result is a typed frame of the insight's declaration. Each lake is apart from
+    the others, and makes each table once.
     """
     connections = []
 
     def make(**frames: pd.DataFrame) -> Run:
         connection = duckdb.connect()
         connections.append(connection)
-        connection.execute("SET TimeZone = 'UTC'")
-        given = derived_tables(frames)
-        for name, table in CLEANED.items():
-            _store(connection, table, given.get(name))
+        connection.execute("SET TimeZone = 'UTC'; SET threads = 1")  # a thread more costs more than these tables do
+        stored: set[str] = set()
         made: dict[str, pd.DataFrame] = {}
+
+        def store(name: str) -> None:
+            if name not in stored:
+                frame = frames.get(name)
+                if frame is None and name in DERIVED and "plays" in frames:
+                    frame = DERIVED[name](frames["plays"])
+                _store(connection, CLEANED[name], frame)
+                stored.add(name)
 
         def run(name: str) -> pd.DataFrame:
             if name not in made:
-                insight = INSIGHTS[name]
-                for read in insight.reads:
-                    if read in INSIGHTS:
-                        run(read)
-                made[name] = _make(connection, insight.table)
+                for read in INSIGHTS[name].reads:
+                    (store if read in CLEANED else run)(read)
+                made[name] = _make(connection, INSIGHTS[name].table)
             return made[name].copy()
 
         return run
@@ -70,11 +74,8 @@ def made_lake(lake: Lake) -> Callable[[int], Run]:
 
 
 def _make(connection: duckdb.DuckDBPyConnection, table: Table) -> pd.DataFrame:
-    connection.execute(f"CREATE OR REPLACE VIEW _result AS {_duckdb_sql(table.name)}")
-    given = tuple(row[0] for row in connection.execute("DESCRIBE _result").fetchall())
-    assert given == table.column_names, f"the header of {table.name} names other columns than its query"
     cast = ", ".join(f"CAST({column.name} AS {_duckdb_type(column.type)}) AS {column.name}" for column in table.columns)
-    connection.execute(f"CREATE OR REPLACE TABLE {table.name} AS SELECT {cast} FROM _result")
+    connection.execute(f"CREATE OR REPLACE TABLE {table.name} AS SELECT {cast} FROM ({_duckdb_sql(table.name)})")
     frame = connection.execute(f"FROM {table.name} ORDER BY {', '.join(table.grain)}").df()
     assert not frame.duplicated(list(table.grain)).any(), f"{table.name} has two rows of one grain"
     for column in table.columns:
@@ -84,12 +85,16 @@ def _make(connection: duckdb.DuckDBPyConnection, table: Table) -> pd.DataFrame:
     return frame
 
 
+def column_types(name: str) -> dict[str, str]:
+    """The declared types of a table's columns, partition keys included, by name."""
+    table = CLEANED[name] if name in CLEANED else INSIGHTS[name].table
+    return {column.name: column.type for column in table.all_columns}
+
+
 @lru_cache
 def _duckdb_sql(name: str) -> str:
     insight = INSIGHTS[name]
-    read = {table: CLEANED[table] if table in CLEANED else INSIGHTS[table].table for table in insight.reads}
-    schema = {name: {column.name: column.type for column in table.all_columns} for name, table in read.items()}
-    return to_duckdb(insight.query, schema)
+    return to_duckdb(insight.query, {read: column_types(read) for read in insight.reads})
 
 
 def _duckdb_type(declared: str) -> str:

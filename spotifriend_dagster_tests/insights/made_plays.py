@@ -136,15 +136,8 @@ def play_hours_frame(plays: pd.DataFrame) -> pd.DataFrame:
     return frame_of(PLAY_HOURS, rows)
 
 
-def derived_tables(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """`frames`, with what follows from its `plays`, where not given.
-
-    That is `play_hours`; `history_files`, one file of one export that ends with the last play; and `row_outcomes`,
-    every play kept.
-    """
-    plays = frames.get("plays")
-    if plays is None or plays.empty:
-        return dict(frames)
+def history_files_frame(plays: pd.DataFrame) -> pd.DataFrame:
+    """The table `history_files` of one export per listener, one file that ends with the last play."""
     files = [
         {
             "listener": listener,
@@ -158,14 +151,19 @@ def derived_tables(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame
         }
         for listener, own in plays.groupby("listener")
     ]
+    return frame_of(HISTORY_FILES, files)
+
+
+def row_outcomes_frame(plays: pd.DataFrame) -> pd.DataFrame:
+    """The table `row_outcomes` where every row received became a play."""
+    keys = ["listener", "source", "origin", "file"]
     kept = [
-        dict(zip(("listener", "source", "origin", "file"), key, strict=True), outcome="kept", reason="", rows=len(own))
-        for key, own in plays.groupby(["listener", "source", "origin", "file"])
+        dict(zip(keys, key, strict=True), outcome="kept", reason="", rows=len(own)) for key, own in plays.groupby(keys)
     ]
-    derived = {"history_files": frame_of(HISTORY_FILES, files), "row_outcomes": frame_of(ROW_OUTCOMES, kept)}
-    if "play_hours" not in frames:
-        derived["play_hours"] = play_hours_frame(plays)
-    return derived | dict(frames)
+    return frame_of(ROW_OUTCOMES, kept)
+
+
+DERIVED = {"play_hours": play_hours_frame, "history_files": history_files_frame, "row_outcomes": row_outcomes_frame}
 
 
 def known_history_start(own: Iterable[Mapping[str, Any]]) -> datetime | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from spotifriend_dagster.lake.dialect import output_types
 from spotifriend_dagster.tables.cleaned import HISTORY_FILES
-from spotifriend_dagster_tests.insights.conftest import INSIGHTS
+from spotifriend_dagster_tests.insights.conftest import INSIGHTS, column_types
 from spotifriend_dagster_tests.insights.made_plays import frame_of, play, plays_frame
 
 NAMES = sorted(INSIGHTS)
@@ -41,6 +42,15 @@ def test_the_listener_is_the_first_key(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_header_declares_what_the_query_gives(name):
+    """The names in their order, and types that need no cast but between whole numbers."""
+    insight = INSIGHTS[name]
+    given = output_types(insight.query, {read: column_types(read) for read in insight.reads})
+    assert tuple(column for column, _ in given) == insight.table.column_names
+    assert [(column, type_) for column, type_ in given if _base(type_) != _base(column_types(name)[column])] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_an_empty_lake_gives_no_rows_and_no_error(lakes, name):
     """A lake before the first import must not break an insight."""
     assert lakes["empty"](name).empty
@@ -58,3 +68,7 @@ def test_another_listener_changes_nothing(lakes, name):
     """Two listeners never mix: each one's rows are the same whether or not the other is in the lake."""
     together = lakes["anna and ben"](name)
     assert together[together["listener"] == "anna"].reset_index(drop=True).equals(lakes["anna"](name))
+
+
+def _base(type_: str) -> str:
+    return "whole number" if type_ in ("int", "bigint") else type_

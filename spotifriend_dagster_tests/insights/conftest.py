@@ -32,9 +32,9 @@ Lake = Callable[..., Run]
 def lake() -> Iterator[Lake]:
     """`lake(plays=…, history_files=…)` returns `run`, and `run(insight)` the insight's rows, ordered by its grain.
 
-    A cleaned table that is not given follows from the plays where it can (`DERIVED`), and is empty else. An insight that
-    reads others gets them made first. The result is a typed frame of the insight's declaration. Each lake is apart from
-    the others, and makes each table once.
+    A cleaned table that is not given follows from the plays where it can (`DERIVED`), and is empty else. An insight
+    that reads others gets them made first. The result is a typed frame of the insight's declaration. Each lake is apart
+    from the others, and makes each table once.
     """
     connections = []
 

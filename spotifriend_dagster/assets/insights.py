@@ -15,8 +15,8 @@ from spotifriend_dagster.assets.specs import (
     table_metadata,
 )
 from spotifriend_dagster.lake.publishing import Publication, publish
-from spotifriend_dagster.reports.charts import CHARTS, picture
-from spotifriend_dagster.reports.figures import Figures
+from spotifriend_dagster.reports.charts import CHARTED, draw, picture
+from spotifriend_dagster.reports.figures import Figures, read_rows
 from spotifriend_dagster.reports.period import Period
 from spotifriend_dagster.tables.insight import Insight, load_insights
 from spotifriend_dagster.tables.rendering import markdown_table
@@ -63,7 +63,7 @@ def insight_asset(insight: Insight, insights: dict[str, Insight]) -> dg.AssetsDe
                 "outcome": publication.outcome,
                 "bytes": publication.size,
                 "preview": dg.MetadataValue.md(_preview(publication)),
-                **_chart(publication),
+                **_chart(publication, lake),
             }
         )
 
@@ -104,13 +104,12 @@ def _column_lineage(insight: Insight, insights: dict[str, Insight], lake: Lake) 
     )
 
 
-def _chart(publication: Publication) -> dict[str, dg.MetadataValue]:
+def _chart(publication: Publication, lake: Lake) -> dict[str, dg.MetadataValue]:
     """The insight's chart for its first listener, where it has one, as a picture."""
-    draw = CHARTS.get(publication.table.name)
-    rows = publication.content.to_pylist() if draw else []
-    if draw is None or not rows:
+    table, content = publication.table, publication.content
+    if table.name not in CHARTED or not content.num_rows:
         return {}
-    listener = rows[0]["listener"]
-    of_listener = {publication.table.name: [row for row in rows if row["listener"] == listener]}
-    spec = draw(Figures(listener, listener, Period("all", "all"), of_listener))
+    listener, always = content.column("listener")[0].as_py(), Period("all", "all")
+    rows = read_rows(lake.engine, table, listener, always)
+    spec = draw(table.name, Figures(listener, listener, always, {table.name: rows}))
     return {} if spec is None else {"chart": dg.MetadataValue.md(f"![{listener}]({picture(spec)})")}

@@ -14,9 +14,9 @@ def chart_scripts(storage: Storage) -> str:
     try:
         return storage.read(key).decode("utf-8")
     except ObjectMissing:
-        import vl_convert
+        import vl_convert  # noqa: PLC0415 - heavy
 
-        scripts: str = vl_convert.javascript_bundle(vl_version=VEGA_LITE_VERSION)
+        scripts: str = vl_convert.javascript_bundle(None, vl_version=VEGA_LITE_VERSION)
         scripts = scripts.replace("</script", r"<\/script")
         storage.write(key, scripts.encode("utf-8"))
         return scripts

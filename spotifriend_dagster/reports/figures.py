@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spotifriend_dagster.reports.period import Period, ReportError
+from spotifriend_dagster.tables.insight import load_insights
 
 if TYPE_CHECKING:
     from spotifriend_dagster.lake.engine import Engine
+    from spotifriend_dagster.tables.declaration import Table
 
 Row = dict[str, Any]
 
+
 @dataclass(frozen=True)
 class Figures:
-    """Rows by insight table, of one listener: of the period where the table has dates, else of all time."""
+    """Rows by insight table, in the order of its grain, of one listener: of the period, or of all time (`ALL_TIME`)."""
 
     listener: str
     name: str
@@ -35,34 +39,37 @@ class Figures:
         return self["listening_totals"][0]
 
 
-_CONDITIONS = {
-    "listening_totals": "TRUE",
-    "listening_coverage": "{local_date}",
-    "daily_listening": "{local_date}",
-    "listening_clock": "TRUE",
-    "daypart_divergence": "TRUE",
-    "taste_by_daypart": "artist_rank <= 50",
-    "weekday_weekend": "dimension = 'all' OR weekend_lift_log2 IS NOT NULL",
-    "discovery_vs_returning": "{month}",
-    "artist_conversion": "{discovered_month}",
-    "artist_retention": "months_later <= 12",
-    "artist_loyalty": "loyalty_rank <= 15",
-    "repeat_share": "{week_start}",
-    "repeat_obsessions": "{first_date}",
-    "skip_behaviour": "dimension IN ('all', 'hour', 'session_position') OR dimension = 'month' "
-    "OR (dimension IN ('artist', 'track') AND skip_rank <= 10)",
-    "sessions": "{local_date}",
-    "session_patterns": "TRUE",
-    "diversity_by_month": "period_kind = 'all' OR {period_start}",
-    "seasonality": "TRUE",
-    "streaks": "{last_date}",
-    "milestones": "{local_date}",
-    "forgotten_favourites": "favourite_rank <= 10",
-    "top_by_period": "period = '{period}' AND rank <= 15",
-    "row_accounting": "TRUE",
+_OF_PERIOD: dict[str, Callable[[Period], str]] = {
+    "artist_conversion": lambda period: period.within("discovered_month"),
+    "daily_listening": lambda period: period.within("local_date"),
+    "discovery_vs_returning": lambda period: period.within("month"),
+    "diversity_by_month": lambda period: f"period_kind = 'all' OR {period.within('period_start')}",
+    "listening_coverage": lambda period: period.within("local_date"),
+    "milestones": lambda period: period.within("local_date"),
+    "repeat_obsessions": lambda period: period.within("first_date"),
+    "repeat_share": lambda period: period.within("week_start"),
+    "sessions": lambda period: period.within("local_date"),
+    "streaks": lambda period: period.touches("first_date", "last_date"),
+    "top_by_period": lambda period: f"period = '{period.name}' AND rank <= 10",
 }
-_COLUMNS = {"sessions": "local_date, ms_played"}  # there are tens of thousands
-READS = tuple(sorted(_CONDITIONS))
+_OF_ALL_TIME = {
+    "artist_loyalty": "loyalty_rank <= 10",
+    "artist_retention": "months_later <= 12",
+    "daypart_divergence": "TRUE",
+    "forgotten_favourites": "favourite_rank <= 10",
+    "listening_clock": "TRUE",
+    "listening_totals": "TRUE",
+    "row_accounting": "TRUE",
+    "seasonality": "TRUE",
+    "skip_behaviour": "dimension IN ('all', 'hour', 'session_position') "
+    "OR (dimension IN ('artist', 'track') AND skip_rank <= 10)",
+    "taste_by_daypart": "artist_rank <= 50 OR overall_share >= 0.002",
+    "weekday_weekend": "dimension = 'all' OR weekend_lift_log2 IS NOT NULL",
+}
+_TOTALLED = {"sessions": "COUNT(*) AS sessions, SUM(ms_played) AS ms_played"}  # there are tens of thousands
+ALL_TIME = frozenset(_OF_ALL_TIME)
+"""The tables whose rows are about all time, whatever the period."""
+READS = tuple(sorted([*_OF_PERIOD, *_OF_ALL_TIME]))
 """The insight tables that a summary reads."""
 
 
@@ -72,25 +79,26 @@ def read_figures(engine: Engine, listener: str, name: str, period: Period) -> Fi
     Raises:
         ReportError: the lake has nothing of this listener, or nothing in this period.
     """
-    rows = {table: _read(engine, table, listener, period) for table in READS}
-    figures = Figures(listener, name, period, rows)
-    if not rows["listening_totals"] or not figures.totals["plays"]:
+    insights = load_insights()
+    totals = read_rows(engine, insights["listening_totals"].table, listener, period)
+    if not totals or not totals[0]["plays"]:
         raise ReportError(f"The lake has no listening of {listener} yet: spotifriend import brings an export in.")
+    rows = {table: read_rows(engine, insights[table].table, listener, period) for table in READS}
     if not any(day["plays"] for day in rows["daily_listening"]):
-        totals = figures.totals
         raise ReportError(
-            f"{name} listened to nothing in {period.title}: choose a period between {totals['first_date']} and "
-            f"{totals['last_date']}."
+            f"{name} listened to nothing in {period.title}: choose a period between {totals[0]['first_date']} and "
+            f"{totals[0]['last_date']}."
         )
-    return figures
+    return Figures(listener, name, period, rows)
 
 
-def _read(engine: Engine, table: str, listener: str, period: Period) -> list[Row]:
-    condition = _CONDITIONS[table]
-    for column in ("local_date", "month", "discovered_month", "week_start", "first_date", "last_date", "period_start"):
-        condition = condition.replace("{" + column + "}", period.within(column))
-    condition = condition.replace("{period}", period.name)
+def read_rows(engine: Engine, table: Table, listener: str, period: Period) -> list[Row]:
+    """The rows of one of `READS` that a summary of the period is made of, in the order of the table's grain."""
+    condition = _OF_ALL_TIME.get(table.name) or _OF_PERIOD[table.name](period)
     quoted = listener.replace("'", "''")
-    query = f"SELECT {_COLUMNS.get(table, '*')} FROM {table} WHERE listener = '{quoted}' AND ({condition})"
+    chosen = _TOTALLED.get(table.name, "*")
+    query = f"SELECT {chosen} FROM {table.name} WHERE listener = '{quoted}' AND ({condition})"
+    if table.name not in _TOTALLED:
+        query += f" ORDER BY {', '.join(table.grain)}"
     rows: list[Row] = engine.query(query).to_pylist()
     return rows

@@ -32,6 +32,12 @@ class Period:
             return "TRUE"
         return f"{column} >= DATE '{self.start}' AND {column} < DATE '{self.end}'"
 
+    def touches(self, first: str, last: str) -> str:
+        """The SQL condition that the dates from column `first` to column `last` have one in the period."""
+        if self.start is None:
+            return "TRUE"
+        return f"{last} >= DATE '{self.start}' AND {first} < DATE '{self.end}'"
+
 
 def parse_period(said: str) -> Period:
     """The period that `said` names: `all`, `2025` or `2025-03`.
@@ -41,10 +47,10 @@ def parse_period(said: str) -> Period:
     """
     if said == "all":
         return Period("all", said)
-    if match := re.fullmatch(r"(\d{4})(?:-(\d{2}))?", said):
-        year, month = int(match[1]), int(match[2] or 0)
-        if year >= 1000 and match[2] is None:
+    if match := re.fullmatch(r"([12][0-9]{3})(?:-(0[1-9]|1[0-2]))?", said):
+        year = int(match[1])
+        if match[2] is None:
             return Period("year", said, date(year, 1, 1), date(year + 1, 1, 1))
-        if year >= 1000 and 1 <= month <= 12:
-            return Period("month", said, date(year, month, 1), date(year + month // 12, month % 12 + 1, 1))
+        month = int(match[2])
+        return Period("month", said, date(year, month, 1), date(year + month // 12, month % 12 + 1, 1))
     raise ReportError(f"The period is {said!r}, but it must be all, a year such as 2025, or a month such as 2025-03.")

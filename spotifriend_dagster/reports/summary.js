@@ -1,20 +1,22 @@
 // Draws the charts, in the page's colours, and again when the reader's light changes.
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const views = new Map();
 
-function config() {
+function config(isNarrow) {
   const style = getComputedStyle(document.documentElement);
-  const ink = style.getPropertyValue("--ink").trim();
-  const soft = style.getPropertyValue("--soft").trim();
-  const line = style.getPropertyValue("--line").trim();
-  const accent = dark.matches ? "#2dd4bf" : "#0f766e";
+  const [ink, soft, line, mark, low, middle, high, against, other, between] = [
+    "ink", "soft", "line", "mark", "low", "middle", "high", "against", "other", "between",
+  ].map((name) => style.getPropertyValue("--" + name).trim());
+  const words = { labelColor: soft, titleColor: soft, labelFontSize: isNarrow ? 10 : 11, titleFontSize: 11, titleFontWeight: "normal" };
   return {
     background: "transparent",
     font: style.fontFamily,
     view: { stroke: null },
-    axis: { labelColor: soft, titleColor: soft, gridColor: line, domainColor: line, tickColor: line, titleFontWeight: "normal" },
-    legend: { labelColor: soft, titleColor: soft, titleFontWeight: "normal", gradientLength: 140, gradientThickness: 8 },
-    title: { color: ink },
-    bar: { color: accent }, line: { color: accent }, area: { color: accent }, point: { color: accent }, rule: { color: accent },
+    axis: { ...words, gridColor: line, domainColor: line, tickColor: line },
+    axisY: { labelLimit: isNarrow ? 115 : 190 },
+    legend: { ...words, titleLimit: 400, gradientLength: 140, gradientThickness: 8 },
+    range: { heatmap: [low, middle, high], ramp: [low, middle, high], diverging: [other, between, against], category: [mark, against, other] },
+    bar: { color: mark }, line: { color: mark }, area: { color: mark }, point: { color: mark }, rule: { color: ink },
   };
 }
 
@@ -23,9 +25,11 @@ async function draw() {
     const spec = JSON.parse(document.getElementById("spec-" + element.dataset.chart).textContent);
     delete spec.config;
     spec.autosize = { type: "fit-x", contains: "padding" };
-    await window.vegaEmbed(element, spec, {
-      actions: false, renderer: "svg", config: config(), tooltip: { theme: dark.matches ? "dark" : "light" },
-    });
+    views.get(element)?.finalize();
+    const tooltip = { theme: dark.matches ? "dark" : "light" };
+    const look = { actions: false, renderer: "svg", config: config(element.clientWidth < 420), tooltip };
+    // `ast` has expressions interpreted: the page's policy allows no code that is made from text
+    views.set(element, await window.vegaEmbed(element, spec, { ...look, ast: true }));
   }
   document.body.dataset.drawn = "true";
 }

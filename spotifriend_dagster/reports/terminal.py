@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -89,7 +90,9 @@ def _print_dayparts(console: Console, rows: _Rows) -> None:
         "listens >= 5",
         "ORDER BY daypart, lift DESC, listens DESC, artist_name",
     )
-    grid = _grid(("", "left"), ("", "left"), ("listens", "right"), ("differs", "right"), ("more than elsewhere", "left"))
+    grid = _grid(
+        ("", "left"), ("", "left"), ("listens", "right"), ("differs", "right"), ("more than elsewhere", "left")
+    )
     for name, span in (("morning", "6–12"), ("afternoon", "12–18"), ("evening", "18–24"), ("night", "0–6")):
         part = parts.get(name)
         if part is None:
@@ -116,7 +119,9 @@ def _print_novelty(console: Console, rows: _Rows) -> None:
         "subject = 'artist'",
         "ORDER BY month DESC LIMIT 12",
     )
-    grid = _grid(("", "left"), ("new or back after a pause", "left"), ("", "right"), ("new", "right"), ("back", "right"))
+    grid = _grid(
+        ("", "left"), ("new or back after a pause", "left"), ("", "right"), ("new", "right"), ("back", "right")
+    )
     for row in reversed(months):
         grid.add_row(
             f"{row['month']:%b %Y}" + ("*" if row["is_censored"] else ""),
@@ -178,7 +183,9 @@ def _print_skips(console: Console, rows: _Rows) -> None:
         )
     console.print(grid)
     worst = rows.of(
-        "SELECT label, skips, plays FROM skip_behaviour", "dimension = 'artist' AND is_ranked", "ORDER BY skip_rank LIMIT 3"
+        "SELECT label, skips, plays FROM skip_behaviour",
+        "dimension = 'artist' AND is_ranked",
+        "ORDER BY skip_rank LIMIT 3",
     )
     if worst:
         said = ", ".join(f"{row['label']} ({row['skips']} of {row['plays']})" for row in worst)
@@ -211,7 +218,7 @@ def _print_repeats(console: Console, rows: _Rows) -> None:
     console.print(grid)
 
 
-def print_where_next(console: Console, report: Path, home: Path) -> None:
+def print_where_next(console: Console, report: str, home: Path) -> None:
     """Three lines: the report, the UI, one's own data."""
     console.print()
     console.print(f"[bold]Report[/]    {report}", soft_wrap=True)
@@ -293,9 +300,7 @@ def _print_listeners(console: Console, lake: Lake, listeners: Mapping[str, Liste
 
 
 def _print_runs(console: Console, instance: DagsterInstance) -> None:
-    from datetime import UTC, datetime
-
-    from dagster import DagsterEventType
+    from dagster import DagsterEventType  # noqa: PLC0415 - heavy
 
     runs = instance.get_run_records(limit=5)
     if not runs:

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
-from spotifriend_dagster.reports.charts import DAYPARTS, WEEKDAYS
 from spotifriend_dagster.reports.figures import Figures, Row
+from spotifriend_dagster.reports.selections import (
+    CALENDAR_YEARS,
+    DAYPARTS,
+    leaning_artists,
+    longest_streak,
+    retained,
+    shows_single_days,
+    taste_artists,
+)
 
 _DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _TIMES = {"morning": "mornings", "afternoon": "afternoons", "evening": "evenings", "night": "nights"}
+_NAME_LENGTH = 80
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence, the anchor of the definition that its figures rest on, and whether it is about all time."""
+
+    text: str
+    definition: str
+    is_all_time: bool = False
 
 
 def duration(ms: float) -> str:
@@ -25,13 +45,37 @@ def day(on: date) -> str:
     return f"{on.day} {on:%B %Y}"
 
 
+def month(of: date) -> str:
+    """The month of a date as people write it."""
+    return f"{of:%B %Y}"
+
+
 def percent(share: float) -> str:
     """A share as a percentage, with a decimal where it is small."""
-    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
+    if 0 < share < 0.0005:
+        return "under 0.1%"
+    return f"{share:.1%}" if 0 < share < 0.0995 else f"{share:.0%}"
 
 
-def learned(figures: Figures) -> list[str]:
-    """The sentences of "what was learned", the most telling first; those that cannot be said are left out."""
+def count(number: int, one: str, many: str) -> str:
+    """A number with its noun."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def name(said: str | None) -> str:
+    """A title or an artist within a sentence: cut where very long, and apart from the sentence's own direction."""
+    shown = said or "unknown"
+    shown = shown if len(shown) <= _NAME_LENGTH else shown[: _NAME_LENGTH - 1] + "…"
+    return f"\u2068{shown}\u2069"  # isolated, so that a title in Arabic does not turn the sentence around
+
+
+def at_least(rows: Iterable[Row]) -> str:
+    """The words before a count over these rows: "at least " where plays may be missing."""
+    return "at least " if any(row["is_minimum"] for row in rows) else ""
+
+
+def learned(figures: Figures) -> list[Sentence]:
+    """The sentences of "in plain words", the most telling first; those that cannot be said are left out."""
     sentences = (
         _when(figures),
         _taste(figures),
@@ -48,165 +92,256 @@ def learned(figures: Figures) -> list[str]:
     return [sentence for sentence in sentences if sentence]
 
 
-def _when(figures: Figures) -> str | None:
+def _when(figures: Figures) -> Sentence | None:
     cells = [cell for cell in figures["listening_clock"] if cell["ms_played_per_day"]]
     if not cells:
         return None
     top = max(cells, key=lambda cell: (cell["ms_played_per_day"], -cell["weekday"], -cell["local_hour"]))
-    minutes = round(top["ms_played_per_day"] / 60_000)
-    return (
+    return Sentence(
         f"The busiest hour of the week is {_DAY_NAMES[top['weekday'] - 1]} from {top['local_hour']}:00, "
-        f"with {minutes} minutes of sound on average."
+        f"with {duration(top['ms_played_per_day'])} of listening on average.",
+        "local-time",
+        is_all_time=True,
     )
 
 
-def _taste(figures: Figures) -> str | None:
+def _taste(figures: Figures) -> Sentence | None:
     parts = [part for part in figures["daypart_divergence"] if part["divergence_bits"] and not part["is_small_sample"]]
     if len(parts) < 2:
         return None
     furthest = max(parts, key=lambda part: part["divergence_bits"])
     typical = [
-        row["artist_name"]
+        name(row["artist_name"])
         for row in sorted(figures["taste_by_daypart"], key=lambda row: (-row["lift"], row["artist_name"]))
         if row["daypart"] == furthest["daypart"] and row["listens"] >= 5 and row["lift"] > 1.2
     ][:2]
-    then = f": {' and '.join(typical)} belong to them more than to the rest of the day" if typical else ""
-    return f"The {_TIMES[furthest['daypart']]} sound most unlike the rest of the day{then}."
-
-
-def _new(figures: Figures) -> str | None:
-    months = [row for row in figures["discovery_vs_returning"] if row["subject"] == "artist" and not row["is_censored"]]
-    listens = sum(row["listens"] for row in months)
-    if not listens:
-        return None
-    new = sum(row["discovery_listens"] for row in months)
-    back = sum(row["rediscovery_listens"] + row["lapsed_listens"] for row in months)
-    return (
-        f"{new:,} artists were heard for the first time, and {back:,} listens were to artists that came back after "
-        f"half a year or more: together {percent((new + back) / listens)} of the listens that can be judged."
+    then = f": {' and '.join(typical)} belong there more than elsewhere" if len(typical) == 2 else ""
+    return Sentence(
+        f"The {_TIMES[furthest['daypart']]} sound most unlike the whole day{then}.", "through-the-day", is_all_time=True
     )
 
 
-def _stuck(figures: Figures) -> str | None:
+def _new(figures: Figures) -> Sentence | None:
+    months = [row for row in figures["discovery_vs_returning"] if row["subject"] == "artist"]
+    judged = [row for row in months if not row["is_censored"]]
+    listens = sum(row["listens"] for row in judged)
+    if not listens:
+        return None
+    since = "" if len(judged) == len(months) else f"From {month(min(row['month'] for row in judged))} on, "
+    new = sum(row["discovery_listens"] for row in judged)
+    back = sum(row["rediscovery_listens"] + row["lapsed_listens"] for row in judged)
+    said = (
+        f"{since}{at_least(judged)}{count(new, 'artist was', 'artists were')} heard for the first time, and "
+        f"{count(back, 'listen was', 'listens were')} to artists that came back after half a year or more: together "
+        f"{percent((new + back) / listens)} of the listens."
+    )
+    return Sentence(_capital(said), "discovery")
+
+
+def _stuck(figures: Figures) -> Sentence | None:
     judged = sum(row["judged_discoveries"] for row in figures["artist_conversion"])
     if judged < 10:
         return None
     stuck = sum(row["converted_discoveries"] for row in figures["artist_conversion"])
-    return (
-        f"Of {judged:,} discovered artists, {stuck:,} ({percent(stuck / judged)}) stuck: three listens on two days "
-        "within a month."
+    return Sentence(
+        f"Of {judged:,} artists whose discovery can be judged, {stuck:,} ({percent(stuck / judged)}) stuck: three "
+        "listens or more, on two days or more, within 30 days.",
+        "conversion",
     )
 
 
-def _weekend(figures: Figures) -> str | None:
+def _weekend(figures: Figures) -> Sentence | None:
     overall = figures.one("weekday_weekend", dimension="all")
     if overall is None or not overall["weekday_ms_per_day"] or not overall["weekend_ms_per_day"]:
         return None
     ratio = overall["weekend_ms_per_day"] / overall["weekday_ms_per_day"]
     if 0.95 <= ratio <= 1.05:
-        return "Weekend days and weekdays have about the same listening time."
-    more, less = ("Weekend days", "weekdays") if ratio > 1 else ("Weekdays", "weekend days")
-    return f"{more} have {percent(max(ratio, 1 / ratio) - 1)} more listening time than {less}."
+        said = "A day of the weekend has about as much music as a weekday"
+    else:
+        more, less = ("day of the weekend", "weekday") if ratio > 1 else ("weekday", "day of the weekend")
+        said = f"A {more} has {percent(max(ratio, 1 / ratio) - 1)} more music than a {less}"
+    weekday, weekend = duration(overall["weekday_ms_per_day"]), duration(overall["weekend_ms_per_day"])
+    return Sentence(f"{said}: {weekday} on weekdays, {weekend} at weekends.", "weekend-lift", is_all_time=True)
 
 
-def _obsession(figures: Figures) -> str | None:
+def _obsession(figures: Figures) -> Sentence | None:
     ranked = sorted(figures["repeat_obsessions"], key=lambda row: row["obsession_rank"])
     if not ranked:
         return None
     top = ranked[0]
-    by = f" by {top['artist_name']}" if top["artist_name"] else ""
-    return (
-        f"The greatest obsession was {top['track_name']}{by}: {top['listens']:,} listens in {top['days']:,} days "
-        f"from {day(top['first_date'])}. There were {len(ranked):,} obsessions in all."
+    by = f" by {name(top['artist_name'])}" if top["artist_name"] else ""
+    is_whole = figures.period.kind == "all"
+    when = "" if is_whole else f" of those that began in {figures.period.title}"
+    rest = "" if len(ranked) == 1 else f" There were {len(ranked):,}{' obsessions in all' if is_whole else ' of them'}."
+    return Sentence(
+        f"The greatest obsession{when} was {name(top['track_name'])}{by}: {top['listens']:,} listens in "
+        f"{count(top['days'], 'day', 'days')} from {day(top['first_date'])}.{rest}",
+        "obsession",
     )
 
 
-def _repeats(figures: Figures) -> str | None:
+def _repeats(figures: Figures) -> Sentence | None:
     listens = sum(week["listens"] for week in figures["repeat_share"])
     if not listens:
         return None
     repeats = sum(week["repeats"] for week in figures["repeat_share"])
-    return f"{percent(repeats / listens)} of the listens were of a song heard within the seven days before."
+    when = "" if figures.period.kind == "all" else f" in the weeks that began in {figures.period.title}"
+    return Sentence(
+        f"{percent(repeats / listens)} of the listens{when} were of a song heard within the seven days before.",
+        "repeat",
+    )
 
 
-def _skipping(figures: Figures) -> str | None:
+def _skipping(figures: Figures) -> Sentence | None:
     first = figures.one("skip_behaviour", dimension="session_position", value="1")
     late = figures.one("skip_behaviour", dimension="session_position", value="11+")
     if first is None or late is None or not (first["is_ranked"] and late["is_ranked"]):
         return None
-    return (
+    return Sentence(
         f"The first song of a session is skipped in {percent(first['skip_rate'])} of cases, songs after the tenth in "
-        f"{percent(late['skip_rate'])}."
+        f"{percent(late['skip_rate'])}.",
+        "skip",
+        is_all_time=True,
     )
 
 
-def _spread(figures: Figures) -> str | None:
-    overall = figures.one("diversity_by_month", period_kind="all")
-    if figures.period.kind != "all" or overall is None or overall["effective_artists"] is None:
+def _spread(figures: Figures) -> Sentence | None:
+    row = figures.one("diversity_by_month", period=figures.period.name)  # a year has no row
+    if row is None or row["effective_artists"] is None or row["artists"] <= 10:
         return None
-    return (
-        f"Of {overall['artists']:,} artists, the ten most heard take {percent(overall['top_10_share'])} of the time; "
-        f"it is as diverse as {round(overall['effective_artists']):,} artists heard equally."
+    return Sentence(
+        f"The ten most heard artists take {percent(row['top_10_share'])} of the time for music; it is as diverse as "
+        f"{count(round(row['effective_artists']), 'artist', 'artists')} heard equally.",
+        "diversity",
     )
 
 
-def _longest_day(figures: Figures) -> str | None:
+def _longest_day(figures: Figures) -> Sentence | None:
     days = [row for row in figures["daily_listening"] if row["ms_played"]]
-    if not days:
+    if len(days) < 2:
         return None
     top = max(days, key=lambda row: (row["ms_played"], -row["local_date"].toordinal()))
-    return f"The longest day was {WEEKDAYS[top['weekday'] - 1]} {day(top['local_date'])}, with {duration(top['ms_played'])}."
+    return Sentence(
+        f"The longest day was {_DAY_NAMES[top['weekday'] - 1]}, {day(top['local_date'])}, with {at_least([top])}"
+        f"{duration(top['ms_played'])}.",
+        "listening-time",
+    )
 
 
-def _streak(figures: Figures) -> str | None:
-    streaks = sorted(figures["streaks"], key=lambda row: row["streak_rank"])
-    if not streaks or streaks[0]["days"] < 3:
+def _streak(figures: Figures) -> Sentence | None:
+    top = longest_streak(figures)
+    if top is None:
         return None
-    top = streaks[0]
-    return (
-        f"The longest streak of days with music was {top['days']:,} days, {day(top['first_date'])} to "
-        f"{day(top['last_date'])}."
+    which = "" if figures.period.kind == "all" else f" that touches {figures.period.title}"
+    return Sentence(
+        f"The longest streak of days with music{which} is {at_least([top])}{top['days']:,} days, from "
+        f"{day(top['first_date'])} to {day(top['last_date'])}.",
+        "streak",
     )
 
 
 def chart_words(figures: Figures) -> dict[str, str]:
-    """What each chart shows, in a sentence: for those who cannot see it, and those who would rather read."""
-    days = figures["daily_listening"]
-    listened = [row for row in days if row["listens"]]
-    parts = {row["daypart"]: row for row in figures["daypart_divergence"]}
-    overall = figures.one("skip_behaviour", dimension="all")
-    said = {
-        "calendar": f"{len(listened):,} of {len(days):,} days have a listen.",
-        "daily_listening": "Listening time a day: the area is the mean of 7 days, the line that of 28.",
-        "listening_clock": _when(figures) or "",
-        "discovery_vs_returning": "Listens that were new for their artist or came back after half a year; the rest is returning.",
-        "daypart_divergence": "; ".join(
-            f"{name} {percent(parts[name]['ms_played_share'] or 0)}" for name in DAYPARTS if name in parts
-        ),
-        "weekday_weekend": _weekend(figures) or "",
-        "repeat_obsessions": _obsession(figures) or "",
-        "skip_behaviour": ""
-        if overall is None
-        else f"{overall['skips']:,} of {overall['plays']:,} plays that can be judged were skipped "
-        f"({percent(overall['skip_rate'])}), over all time.",
-        "artist_retention": "Of the artists discovered in a month, the share heard again in each later month.",
-        "diversity_by_month": "How many artists, heard equally, would be as diverse as the month was.",
+    """What each chart shows, in a sentence or two: for those who cannot see it, and those who would rather read."""
+    return {
+        "calendar": _calendar_words(figures),
+        "daily_listening": "Listening time of each day."
+        if shows_single_days(figures)
+        else "Listening time a day: the area is the mean of 7 days, the line that of 28.",
+        "listening_clock": _text(_when(figures)),
+        "daypart_divergence": _daypart_words(figures),
+        "taste_by_daypart": _taste_words(figures),
+        "weekday_weekend": _leaning_words(figures),
+        "discovery_vs_returning": _novelty_words(figures),
+        "artist_retention": _retention_words(figures),
+        "repeat_obsessions": _text(_obsession(figures)),
+        "skip_behaviour": _skip_words(figures),
+        "diversity_by_month": "How many artists, heard equally, would be as diverse as each month was.",
         "seasonality": "Listening time a day by month of the year, against the average month.",
     }
-    if figures.period.kind == "month":
-        said["daily_listening"] = "Listening time of each day."
-    return said
+
+
+def _calendar_words(figures: Figures) -> str:
+    days = figures["daily_listening"]
+    years = {row["local_date"].year for row in days}
+    shown = f" The last {CALENDAR_YEARS} years are shown." if len(years) > CALENDAR_YEARS else ""
+    return f"{sum(1 for row in days if row['listens']):,} of {len(days):,} days have a listen.{shown}"
+
+
+def _daypart_words(figures: Figures) -> str:
+    shares = {row["daypart"]: row["ms_played_share"] for row in figures["daypart_divergence"]}
+    said = [f"{_TIMES[part]} {percent(shares[part])}" for part in DAYPARTS if shares.get(part) is not None]
+    return f"Of the listening time for music: {', '.join(said)}."
+
+
+def _taste_words(figures: Figures) -> str:
+    return (
+        f"The {len(taste_artists(figures))} most heard artists: their share of the listens in each part of the day, "
+        "against their share overall."
+    )
+
+
+def _leaning_words(figures: Figures) -> str:
+    leaning = leaning_artists(figures)
+    if not leaning:
+        return ""
+    ends = []
+    if leaning[0]["weekend_lift_log2"] < 0:
+        ends.append(f"{name(leaning[0]['value'])} leans most to weekdays")
+    if leaning[-1]["weekend_lift_log2"] > 0:
+        ends.append(f"{name(leaning[-1]['value'])} leans most to weekends")
+    return _capital(f"{', '.join(ends)}.")
+
+
+def _novelty_words(figures: Figures) -> str:
+    pale = any(row["is_censored"] for row in figures["discovery_vs_returning"])
+    return (
+        "Listens that were new for their artist, or to one that came back after half a year; the rest are returning."
+        + (" Pale: the first 90 days, where what is new may be new only to the data." if pale else "")
+    )
+
+
+def _retention_words(figures: Figures) -> str:
+    rows = retained(figures)
+    if not rows:
+        return ""
+    first, last = rows[0], rows[-1]
+    return (
+        f"{percent(first['share'])} of the discovered artists are heard again {_later(first['months'])}, "
+        f"{percent(last['share'])} of them {_later(last['months'])}."
+    )
+
+
+def _later(months: int) -> str:
+    return "in the month after" if months == 1 else f"{months} months later"
+
+
+def _skip_words(figures: Figures) -> str:
+    overall = figures.one("skip_behaviour", dimension="all")
+    if overall is None:
+        return ""
+    return (
+        f"{overall['skips']:,} of {overall['plays']:,} plays that can be judged were skipped "
+        f"({percent(overall['skip_rate'])}). The bars are the 95 % interval of each hour."
+    )
 
 
 def coverage_words(rows: list[Row]) -> str:
     """How much of the period is known."""
-    counts: dict[Any, int] = {}
-    for row in rows:
-        counts[row["status"]] = counts.get(row["status"], 0) + 1
-    known = f"{counts.get('complete', 0):,} of {len(rows):,} days are completely known"
+    counts = Counter(row["status"] for row in rows)
+    if len(rows) > 1 and counts["complete"] == len(rows):
+        return f"all {len(rows):,} days are completely known."
+    known = f"{counts['complete']:,} of {count(len(rows), 'day', 'days')} are completely known"
     rest = [
         f"{counts[status]:,} {words}"
-        for status, words in (("minimum", "are a minimum (plays may be missing)"), ("unknown", "are unknown"))
-        if counts.get(status)
+        for status, words in (("minimum", "may have had more listening"), ("unknown", "are unknown"))
+        if counts[status]
     ]
     return ", ".join([known, *rest]) + "."
+
+
+def _text(sentence: Sentence | None) -> str:
+    return sentence.text if sentence else ""
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -137,6 +137,8 @@ class DuckDBEngine(Engine):
             for name, view in views.items():
                 cursor.execute(f"CREATE TEMP VIEW {_quoted(name)} AS {view}")
             return cursor.sql(duckdb_sql).to_arrow_table()
+        except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
+            raise dialect.InvalidSQL(f"The query cannot be run: {_sentence(error)}") from error
         except duckdb.Error as error:
             raise QueryFailed(f"The query failed: {_sentence(error)}") from error
         finally:

@@ -8,6 +8,9 @@ columns:
   coverage_end: timestamp The latest time stamp of an export or the latest poll, UTC; "now" in every insight.
   first_date: date The local date of coverage_start, on the clock of the first play (UTC without one).
   last_date: date The local date of coverage_end, on the clock of the last play (UTC without one); "today" in every insight.
+  complete_days: bigint! Days from first to last date that are completely known; `listening_coverage` tells which.
+  minimum_days: bigint! Days of which plays may be missing.
+  unknown_days: bigint! Days that no source reaches.
   known_history_start: timestamp The start of the first listen that is followed by another within 30 days, UTC.
   first_listen_at: timestamp The start of the first listen, UTC.
   last_listen_at: timestamp The start of the last listen, UTC.
@@ -47,6 +50,16 @@ WITH sources AS (
 
 coverage AS (
     SELECT listener, MIN(starts_at) AS coverage_start, MAX(ends_at) AS coverage_end FROM sources GROUP BY listener
+),
+
+days AS (
+    SELECT
+        listener,
+        COUNT_IF(status = 'complete') AS complete_days,
+        COUNT_IF(status = 'minimum') AS minimum_days,
+        COUNT_IF(status = 'unknown') AS unknown_days
+    FROM listening_coverage
+    GROUP BY listener
 ),
 
 clocks AS (
@@ -139,6 +152,9 @@ SELECT
     coverage.coverage_end AS coverage_end,
     CAST(DATE_ADD('second', COALESCE(clocks.first_offset, 0), coverage.coverage_start) AS date) AS first_date,
     CAST(DATE_ADD('second', COALESCE(clocks.last_offset, 0), coverage.coverage_end) AS date) AS last_date,
+    COALESCE(days.complete_days, 0) AS complete_days,
+    COALESCE(days.minimum_days, 0) AS minimum_days,
+    COALESCE(days.unknown_days, 0) AS unknown_days,
     known_history.known_history_start AS known_history_start,
     figures.first_listen_at AS first_listen_at,
     figures.last_listen_at AS last_listen_at,
@@ -170,6 +186,7 @@ SELECT
     COALESCE(outcomes.superseded_rows, 0) AS superseded_rows,
     COALESCE(outcomes.rejected_rows, 0) AS rejected_rows
 FROM coverage
+LEFT JOIN days ON days.listener = coverage.listener
 LEFT JOIN clocks ON clocks.listener = coverage.listener
 LEFT JOIN figures ON figures.listener = coverage.listener
 LEFT JOIN known_history ON known_history.listener = coverage.listener

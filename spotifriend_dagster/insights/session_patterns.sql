@@ -1,7 +1,7 @@
 /*
 description: What sessions are like, in one row per dimension and value. Lengths are over the sessions that have the
   value; plays and skips are over the plays in these sessions or, by position, at it. Sessions without a listen count
-  nowhere.
+  nowhere, and a value that no session has has no row.
 grain: [listener, dimension, value]
 columns:
   listener: plays.listener

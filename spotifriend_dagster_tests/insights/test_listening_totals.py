@@ -108,6 +108,9 @@ def test_now_is_the_latest_poll_or_export_on_the_listeners_clock(lake):
         "listener": "anna",
         "coverage_start": datetime(2024, 5, 30, 10),
         "coverage_end": datetime(2024, 6, 5, 13),
+        "complete_days": 8,
+        "minimum_days": 0,
+        "unknown_days": 0,
         "first_date": datetime(2024, 5, 30),
         "last_date": datetime(2024, 6, 6),
     }

@@ -63,6 +63,8 @@ class SimulatedHome(Home):
     truth: Truth | None = None
     export: Path | None = None
     origins: pd.DataFrame | None = None
+    answered: set[tuple[str, str]] = field(default_factory=set)
+    """What any poll was answered: `played_at` and track URI."""
 
 
 LISTENER = "robin"
@@ -80,6 +82,7 @@ def simulated_home(path: Path) -> SimulatedHome:
     home.origins = write_export(home.truth, home.export, era="2025", cutoff=EXPORTED_UNTIL)
     home.listeners.add(LISTENER, "Robin", home.truth.zones)
     for instant, answer in poll_answers(home.truth, EXPORTED_UNTIL, POLLED_UNTIL - timedelta(hours=1)):
+        home.answered.update((item["played_at"], item["track"]["uri"]) for item in answer["items"])
         pages = [("/v1/me/player/recently-played", answer)]
         write_pull(home.lake.storage, RECENTLY_PLAYED, LISTENER, instant.to_pydatetime(), pages)
     imported = home.import_export(home.export, LISTENER)

@@ -1,6 +1,7 @@
 """Raw assets: what Spotify sent, as received. Reading exports belongs to `sources/`, meaning to `cleaning/`."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -89,17 +90,17 @@ def recently_played_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefini
         backfill_policy=dg.BackfillPolicy.single_run(),
         output_required=False,
     )
-    def recently_played(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
+    def recently_played(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> Iterator[dg.AssetObservation]:
         """Say what a day holds. What the day received stays as it is: Spotify serves only now."""
         pulls = Counter(stored.key.split("/dt=")[1][:10] for stored in lake.storage.list(RECENTLY_PLAYED.folder))
         for day in context.partition_keys:
-            context.log_event(
-                dg.AssetObservation(
-                    asset_key=asset_key(RECENTLY_PLAYED),
-                    partition=day,
-                    description="Nothing was added: what this day received is kept as it is.",
-                    metadata={"pulls": pulls[day]},
-                )
+            yield dg.AssetObservation(
+                asset_key=asset_key(RECENTLY_PLAYED),
+                partition=day,
+                description="Nothing was added: what this day received is kept as it is.",
+                metadata={"pulls": pulls[day]},
             )
 
     return recently_played

@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-_COLLECTED = dg.AssetSelection.keys(["raw", "recently_played"])
-_IMPORTED = dg.AssetSelection.keys(["raw", "streaming_history"])
-_DAILY = dg.AssetSelection.keys(["cleaned", "recent_plays"], ["cleaned", "recent_pages"], ["rejects", "recent_plays"])
+_COLLECTED = dg.AssetSelection.assets(["raw", "recently_played"])
+_IMPORTED = dg.AssetSelection.assets(["raw", "streaming_history"])
+_DAILY = dg.AssetSelection.assets(["cleaned", "recent_plays"], ["cleaned", "recent_pages"], ["rejects", "recent_plays"])
 
 collect_job = dg.define_asset_job(
     "collect",

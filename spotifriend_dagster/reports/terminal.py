@@ -93,11 +93,13 @@ def _print_dayparts(console: Console, rows: _Rows) -> None:
     grid = _grid(
         ("", "left"), ("", "left"), ("listens", "right"), ("differs", "right"), ("more than elsewhere", "left")
     )
+    grid.columns[4].no_wrap = False
     for name, span in (("morning", "6–12"), ("afternoon", "12–18"), ("evening", "18–24"), ("night", "0–6")):
         part = parts.get(name)
         if part is None:
             continue
-        artists = [f"{row['artist_name']} ×{row['lift']:.1f}" for row in typical if row["daypart"] == name][:2]
+        artists = [f"{row['artist_name']} ×{row['lift']:.1f}" for row in typical if row["daypart"] == name]
+        artists = artists[: 1 if console.width < 100 else 2]
         differs = "–" if part["divergence_bits"] is None else f"{part['divergence_bits']:.2f} bit"
         grid.add_row(
             f"{name} {span}",
@@ -120,12 +122,13 @@ def _print_novelty(console: Console, rows: _Rows) -> None:
         "ORDER BY month DESC LIMIT 12",
     )
     grid = _grid(
-        ("", "left"), ("new or back after a pause", "left"), ("", "right"), ("new", "right"), ("back", "right")
+        ("", "left"), ("share of listens, new or back", "left"), ("", "right"), ("new", "right"), ("back", "right")
     )
+    highest = max((row["local_novelty"] for row in months), default=0) or 1
     for row in reversed(months):
         grid.add_row(
             f"{row['month']:%b %Y}" + ("*" if row["is_censored"] else ""),
-            Text(bar(row["local_novelty"]), style="magenta"),
+            Text(bar(row["local_novelty"] / highest), style="magenta"),
             f"{row['local_novelty']:.0%}",
             f"{row['discovery_listens']:,}",
             f"{row['rediscovery_listens'] + row['lapsed_listens']:,}",
@@ -171,7 +174,7 @@ def _print_skips(console: Console, rows: _Rows) -> None:
         f"{row['skips']:,} of {row['plays']:,} plays that can be judged: [bold]{row['skip_rate']:.1%}[/] "
         f"[dim](95 %: {row['skip_rate_low']:.1%} to {row['skip_rate_high']:.1%})[/]"
     )
-    grid = _grid(("by hour", "left"), ("", "left"), ("", "right"), ("plays", "right"))
+    grid = _grid(("most at", "left"), ("", "left"), ("", "right"), ("plays", "right"))
     by_hour = rows.of("SELECT * FROM skip_behaviour", "dimension = 'hour' AND is_ranked", "ORDER BY value")
     highest = max((hour["skip_rate"] for hour in by_hour), default=1.0) or 1.0
     for hour in sorted(by_hour, key=lambda hour: (hour["skip_rank"], hour["value"]))[:3]:

@@ -39,6 +39,23 @@ class Payloads:
     mistyped_values: list[int]
 
 
+def parse_json(text: str) -> Any:
+    """What the text holds. Half a character, which titles cut by bytes end with, becomes a replacement character.
+
+    Raises:
+        ValueError: the text is no JSON.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        halves = json.dumps(json.loads(text), ensure_ascii=False)
+    except RecursionError as error:
+        raise ValueError("The text is nested too deeply.") from error
+    return orjson.loads(halves.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+
+
 def read_payloads(
     texts: pd.Series, parts: list[slice], required: Mapping[str, Kind], optional: Mapping[str, Kind]
 ) -> Payloads:
@@ -130,8 +147,8 @@ class _Reader:
 
     def _row(self, text: str | None) -> dict[str, Any]:
         try:
-            payload = _parsed(text or "")
-        except (ValueError, RecursionError):
+            payload = parse_json(text or "")
+        except ValueError:
             return {"problem": "not readable as JSON"}
         if not isinstance(payload, dict):
             return {"problem": "not a JSON object"}
@@ -148,24 +165,12 @@ class _Reader:
         return row
 
 
-def _parsed(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return json.loads(text)  # it lets half a character pass, which titles cut by bytes end with
-
-
 def _value_of_kind(value: Any, kind: Kind) -> Any:
     if kind == "text":
-        return _whole_characters(value) if isinstance(value, str) else None
+        return value if isinstance(value, str) else None
     if kind == "yes or no":
         return value if isinstance(value, bool) else None
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
         return None
     number = int(value)  # a range looks a float up by going through all of its numbers
     return number if number in _WHOLE_NUMBERS else None
-
-
-def _whole_characters(text: str) -> str:
-    """`text` with a replacement character where it has half of one."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -15,11 +15,11 @@ import pandas as pd
 
 from spotifriend_dagster.cleaning.instants import LONGEST_PLAY_MS, problems_of_instants, read_instants
 from spotifriend_dagster.cleaning.media import without_placeholder_names
+from spotifriend_dagster.cleaning.payloads import parse_json
 from spotifriend_dagster.tables.cleaned import RECENT_PAGES, RECENT_PLAYS, RECENT_REJECTS
 from spotifriend_dagster.tables.frames import typed_frame
 
-_UNREADABLE = "page is not readable as JSON"
-_NO_ITEMS = "page has no list of plays"
+_WHOLE_PAGE = -1
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def clean_recent(raw: pd.DataFrame, day: date, now: pd.Timestamp) -> CleanedRece
     plays = good.drop_duplicates(["played_at", "track_uri"])
     rejects = items.assign(origin=day.isoformat(), file=items["page"], reason=reason)[~is_good]
     rejects["payload"] = [
-        item if isinstance(item, str) else orjson.dumps(item).decode() for item in rejects["received"]
+        _received(raw["payload"].iloc[answer], place)
+        for answer, place in zip(rejects["answer"], rejects["place"], strict=True)
     ]
     return CleanedRecent(
         plays=typed_frame(plays, RECENT_PLAYS),
@@ -72,7 +73,7 @@ _TEXTS = [
     *("page", "reason", "played_at"),
     *("track_uri", "track_name", "artist_name", "album_name", "isrc", "context_uri"),
 ]
-_ITEM_COLUMNS = [*_TEXTS, "row", "received", "artist_ids", "artist_names", "duration_ms"]
+_ITEM_COLUMNS = [*_TEXTS, "row", "answer", "place", "artist_ids", "artist_names", "duration_ms"]
 
 
 def _pages(raw: pd.DataFrame, items: pd.DataFrame, good: pd.DataFrame, plays: pd.DataFrame, day: date) -> pd.DataFrame:
@@ -91,28 +92,36 @@ def _pages(raw: pd.DataFrame, items: pd.DataFrame, good: pd.DataFrame, plays: pd
 
 
 def _items(raw: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The plays of all answers, each with the answer's number and its place there: a page as such has the place -1."""
     rows = dict.fromkeys(raw["file"], 0)
-    for file, payload in zip(raw["file"], raw["payload"], strict=True):
-        for item in _plays_of_page(payload):
-            yield {"page": file, "row": rows[file], **item}
+    seen: dict[Any, dict[str, Any]] = {}
+    for answer, (file, payload) in enumerate(zip(raw["file"], raw["payload"], strict=True)):
+        for place, play in _plays_of_answer(payload, seen):
+            yield {"page": file, "row": rows[file], "answer": answer, "place": place, **play}
             rows[file] += 1
 
 
-def _plays_of_page(payload: str) -> Iterator[dict[str, Any]]:
+def _plays_of_answer(payload: str, seen: dict[Any, dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
-        answer = orjson.loads(payload)
-    except orjson.JSONDecodeError:
-        yield {"reason": _UNREADABLE, "received": payload}
+        answer = parse_json(payload)
+    except ValueError:
+        yield _WHOLE_PAGE, {"reason": "page is not readable as JSON"}
         return
     items = answer.get("items") if isinstance(answer, dict) else None
     if not isinstance(items, list):
-        yield {"reason": _NO_ITEMS, "received": payload}
+        yield _WHOLE_PAGE, {"reason": "page has no list of plays"}
         return
-    for item in items:
-        yield {"received": item, **_play(item)}
+    for place, item in enumerate(items):
+        yield place, _play(item, seen)
 
 
-def _play(item: Any) -> dict[str, Any]:
+def _received(payload: str, place: int) -> str:
+    """What was received at that place. It is read again, so that nothing is kept of the many that are good."""
+    return payload if place == _WHOLE_PAGE else orjson.dumps(parse_json(payload)["items"][place]).decode()
+
+
+def _play(item: Any, seen: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+    """The item's columns, or the reason why it has none; `seen` are those of the plays that the day had so far."""
     if not isinstance(item, dict):
         return {"reason": "no play"}
     track = item.get("track") or item.get("item")
@@ -123,11 +132,18 @@ def _play(item: Any) -> dict[str, Any]:
     uri = _text(track.get("uri"))
     if uri is None:
         return {"reason": "no track URI"}
+    played_at = _text(item.get("played_at"))
+    if (played_at, uri) not in seen:
+        seen[played_at, uri] = _columns(played_at, uri, track, _dict(item.get("context")))
+    return seen[played_at, uri]
+
+
+def _columns(played_at: str | None, uri: str, track: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
     artists = [artist for artist in _list(track.get("artists")) if isinstance(artist, dict)]
     names = [_text(artist.get("name")) for artist in artists]
     duration_ms = track.get("duration_ms")
     return {
-        "played_at": _text(item.get("played_at")),
+        "played_at": played_at,
         "track_uri": uri,
         "track_name": _text(track.get("name")),
         "artist_name": names[0] if names else None,
@@ -136,7 +152,7 @@ def _play(item: Any) -> dict[str, Any]:
         "artist_names": names,
         "isrc": _text(_dict(track.get("external_ids")).get("isrc")),
         "duration_ms": duration_ms if type(duration_ms) is int and 0 < duration_ms <= LONGEST_PLAY_MS else None,
-        "context_uri": _text(_dict(item.get("context")).get("uri")),
+        "context_uri": _text(context.get("uri")),
     }
 
 

@@ -160,8 +160,8 @@ def test_videos_are_known_by_their_file() -> None:
         (extended(ms_played="180000"), "ms_played is no whole number"),  # type: ignore[arg-type]
         (extended(ms_played=1.5), "ms_played is no whole number"),  # type: ignore[arg-type]
         (extended(ms_played=True), "ms_played is no whole number"),
-        ('{"ts": "2024-03-01T12:00:00Z", "ms_played": 1e999}', "ms_played is no whole number"),
-        (extended(ms_played=10**300), "ms_played is no whole number"),
+        ('{"ts": "2024-03-01T12:00:00Z", "ms_played": 1e999}', "not readable as JSON"),
+        ('{"ts": "2024-03-01T12:00:00Z", "ms_played": 1' + "0" * 300 + "}", "ms_played is no whole number"),
         (extended(ms_played=-1), "ms_played is negative"),
         (extended(ms_played=7 * 24 * 3_600_000 + 1), "ms_played is over 7 days"),
         (extended(spotify_track_uri=7), "spotify_track_uri is no text"),
@@ -172,10 +172,10 @@ def test_videos_are_known_by_their_file() -> None:
 )
 def test_bad_rows_are_set_aside_with_a_reason(row: Any, reason: str) -> None:
     """Each kind of bad row is rejected with its text, and takes neither its neighbours nor the process with it."""
-    payload = text_of(row) if not isinstance(row, dict) or row.get("ms_played") != 10**300 else None
-    payload = payload if payload is not None else '{"ts": "2024-03-01T12:00:00Z", "ms_played": 1' + "0" * 300 + "}"
-    result = cleaned(export_of([payload, extended(), extended(60)]))
-    assert result.rejects[["file", "row", "reason", "payload"]].to_numpy().tolist() == [[AUDIO, 0, reason, payload]]
+    result = cleaned(export_of([row, extended(), extended(60)]))
+    assert result.rejects[["file", "row", "reason", "payload"]].to_numpy().tolist() == [
+        [AUDIO, 0, reason, text_of(row)]
+    ]
     assert result.plays["row"].tolist() == [1, 2]
     assert result.files[["rows", "rejected_rows"]].to_numpy().tolist() == [[3, 1]]
 
@@ -262,7 +262,7 @@ any_row = st.builds(
 ) | st.sampled_from(["{", "", "null", '{"ts":\nnull}', "[]", '{"a":1}\nnull', account(3), extended()])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(rows=st.lists(any_row, max_size=12), repeats=st.sampled_from([1, 30]))
 def test_every_row_is_a_play_or_a_reject_as_if_it_came_alone(rows: list[Any], repeats: int) -> None:
     """Rows are read many at a time: a bad one must not change, hide or multiply the others."""

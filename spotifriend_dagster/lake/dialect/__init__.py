@@ -19,7 +19,7 @@ from spotifriend_dagster.lake.dialect.errors import InvalidSQL, SQLError, Unsupp
 if TYPE_CHECKING:
     from sqlglot import exp
 
-    from spotifriend_dagster.lake.dialect.cases import Case
+    from spotifriend_dagster.lake.dialect.case import Case
 
 __all__ = [
     "InvalidSQL",
@@ -40,7 +40,7 @@ _KEPT = 256
 
 
 def tables_read(sql: str) -> frozenset[str]:
-    """The names of the tables that a query reads, in lower case; those of its own WITH are not among them.
+    """The names of the tables that a query reads, in lower case; those that its own WITH makes are not among them.
 
     Raises:
         InvalidSQL: it is no query, or more than one.

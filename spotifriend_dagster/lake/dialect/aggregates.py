@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from spotifriend_dagster.lake.dialect.cases import Case, rows
+from spotifriend_dagster.lake.dialect.case import Case, rows
 from spotifriend_dagster.lake.dialect.dates import DATES
 from spotifriend_dagster.lake.dialect.functions import SCALARS, Function
 

@@ -162,7 +162,7 @@ class _Queries(Expressions):
     def _columns_of(self, source: exp.Table | Scope) -> dict[str, Type]:
         if isinstance(source, Scope):
             return dict(self.outputs[id(source.expression)])
-        return {name: OF_GLUE[type_] for name, type_ in self._schema[source.name.lower()].items()}
+        return {name: OF_GLUE[type_] for name, type_ in self._schema[source.name].items()}
 
     def _give_table(self, node: exp.Column) -> None:
         """Name a column of HAVING in full, where sqlglot does not look; or say what is wrong with any other."""
@@ -175,7 +175,7 @@ class _Queries(Expressions):
             raise InvalidSQL(f"{node.name} is a column of {' and of '.join(sources)}: write {sources[0]}.{node.name}.")
         if any(column.alias_or_name == node.name and column.unalias() is not node for column in self._selects()):
             raise InvalidSQL(f"{node.name} is named only in this SELECT: repeat its expression, or select from a WITH.")
-        hint = " (a text is written in single quotes)" if node.this.meta.get("quoted") else ""
+        hint = " (a text is written in single quotes)" if node.this.meta.get("in_quotes") else ""
         end = perhaps(node.name, {name for found in columns.values() for name in found})
         raise InvalidSQL(f"There is no column {node.name}{hint}{end}")
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from spotifriend_dagster.lake.dialect.cases import Case, gives
+from spotifriend_dagster.lake.dialect.case import Case, gives
 from spotifriend_dagster.lake.dialect.types import OF_DUCKDB, Type
 
 

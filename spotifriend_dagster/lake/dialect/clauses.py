@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from spotifriend_dagster.lake.dialect.cases import Case, gives, rows
+from spotifriend_dagster.lake.dialect.case import Case, gives, rows
 
 _T = "(VALUES (1, 'a'), (2, 'b'), (3, NULL)) AS t (x, s)"
 _U = "(VALUES (2, 'p'), (3, 'q'), (4, 'r')) AS u (x, v)"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime
 
-from spotifriend_dagster.lake.dialect.cases import gives
+from spotifriend_dagster.lake.dialect.case import gives
 from spotifriend_dagster.lake.dialect.casts import CASTS
 from spotifriend_dagster.lake.dialect.functions import Function, scalar
 from spotifriend_dagster.lake.dialect.literals import strftime_format

@@ -13,16 +13,12 @@ from spotifriend_dagster.lake.dialect.calls import call_of, innermost, taken_apa
 from spotifriend_dagster.lake.dialect.casts import CASTS
 from spotifriend_dagster.lake.dialect.dates import PARTS
 from spotifriend_dagster.lake.dialect.errors import InvalidSQL, UnsupportedSQL
-from spotifriend_dagster.lake.dialect.grammar import interval_type
-from spotifriend_dagster.lake.dialect.types import Type, common_type, result_of
+from spotifriend_dagster.lake.dialect.functions import Function
+from spotifriend_dagster.lake.dialect.grammar import CAST_TYPES, interval_type
+from spotifriend_dagster.lake.dialect.types import VARIABLES, Type, common_type, result_of, split_signature
 from spotifriend_dagster.lake.dialect.wording import decimal_refused, in_place, perhaps, shown
 
 _NUMBERS = ("integer", "bigint", "double")
-_CAST_TYPES = {
-    **{name: name for name in ("boolean", "integer", "bigint", "double", "varchar", "date", "timestamp")},
-    "int": "integer",
-    "array(varchar)": "array(varchar)",
-}
 _WRITTEN_OUT = {
     exp.DType.DATE: ("date", re.compile(r"\d{4}-\d{1,2}-\d{1,2}"), "DATE '2025-01-31'"),
     exp.DType.TIMESTAMP: (
@@ -177,7 +173,7 @@ class Expressions(ABC):
 
     def _is_null(self, node: exp.Is) -> Type:
         if not isinstance(node.expression, exp.Null):
-            raise UnsupportedSQL(f"{shown(node)} is not Athena's SQL; write IS NULL, or compare by =.")
+            raise UnsupportedSQL("IS is followed by NULL or DISTINCT FROM in Athena's SQL; write a condition as it is.")
         self.value(node.this)
         return "boolean"
 
@@ -255,7 +251,7 @@ class Expressions(ABC):
     def _cast(self, node: exp.Cast | exp.TryCast) -> Type:
         if is_time_literal(node):
             return self._time_literal(node)
-        wanted = _CAST_TYPES.get(node.to.sql(dialect="trino").lower().replace(" ", ""))
+        wanted = CAST_TYPES.get(node.to.sql(dialect="trino").lower().replace(" ", ""))
         found = self.visit(node.this)
         cast = CASTS.get((found, wanted)) if wanted else None
         if wanted is None or cast is None or (cast.lenient is None and isinstance(node, exp.TryCast)):
@@ -303,7 +299,7 @@ class Expressions(ABC):
             result = result_of(signature, types, literals)
             if result is not None:
                 call.form = form
-                call.parameters = tuple(part.strip() for part in signature.split("->")[0].split(","))
+                call.parameters, _ = split_signature(signature)
                 node.meta["call"] = call
                 self.rules.add(f"{name}: {signature}")
                 for key in call.order.expressions if call.order else ():
@@ -311,8 +307,7 @@ class Expressions(ABC):
                 return result
         if "decimal" in types:
             raise decimal_refused(call.arguments[types.index("decimal")])
-        takes = " or ".join(dict.fromkeys(signature.split("->")[0].strip() for signature in function.overloads))
-        raise InvalidSQL(f"{shown(node)}: {name.upper()} takes ({takes}), not ({', '.join(types)}).")
+        raise InvalidSQL(f"{shown(node)}: {_takes(name, function, types)}")
 
     def _sort_key(self, node: exp.Ordered) -> Type:
         return self.value(node.this)
@@ -337,7 +332,9 @@ class Expressions(ABC):
                 f"{shown(node)}: Athena has no FILTER before OVER; write COUNT_IF, or CASE WHEN in it."
             )
         call = call_of(innermost(node))
-        if call.function.kind == "scalar" or call.is_distinct or call.order:
+        if call.is_distinct:
+            raise InvalidSQL(f"{shown(node)}: Athena has no DISTINCT before OVER; count in a query of its own.")
+        if call.function.kind == "scalar" or call.order:
             raise InvalidSQL(f"{shown(node)}: this cannot stand before OVER.")
         self.window_parts(node)
         if call.function.kind == "window" and not self._is_ordered(node):
@@ -415,6 +412,22 @@ def is_time_literal(node: exp.Expr | None) -> bool:
         and node.this.is_string
         and node.to.this in _WRITTEN_OUT
     )
+
+
+def _takes(name: str, function: Function, found: Sequence[Type]) -> str:
+    """What a function takes, for one whose arguments fit nothing of it."""
+    choices: dict[tuple[str, ...], list[str]] = {}
+    for signature in function.overloads:
+        parameters, _ = split_signature(signature)
+        units = [parameter for parameter in parameters if parameter.startswith("'")]
+        rest = tuple(parameter.strip("!~") for parameter in parameters if not parameter.startswith("'"))
+        choices.setdefault(rest, []).extend(units)
+    if len(choices) == 1 and any(variable in rest for rest in choices for variable in VARIABLES) and len(found) > 1:
+        return f"{name.upper()} brings together {' and '.join(dict.fromkeys(found))}."
+    takes = " or ".join(
+        f"({', '.join([' | '.join(units), *rest] if units else rest)})" for rest, units in choices.items()
+    )
+    return f"{name.upper()} takes {takes}, not ({', '.join(found)})."
 
 
 def _check_precision(node: exp.Expr) -> None:

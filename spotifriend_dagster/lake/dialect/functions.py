@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
-from spotifriend_dagster.lake.dialect.cases import Case, gives
+from spotifriend_dagster.lake.dialect.case import Case, gives
 from spotifriend_dagster.lake.dialect.literals import json_path, portable_pattern
 
 

@@ -7,6 +7,7 @@ part of a node, that is not listed here is refused by its name. What the parts m
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -112,9 +113,20 @@ PARTS: Mapping[type[exp.Expr], frozenset[str]] = {
 
 _SIGNS = frozenset(("||", "<>", "!=", "<=", ">=", "->", *"()[],.;+-*/%=<>"))
 
+CAST_TYPES: Mapping[str, str] = {
+    **{name: name for name in ("boolean", "integer", "bigint", "double", "varchar", "date", "timestamp")},
+    "array(varchar)": "array(varchar)",
+    "int": "integer",
+}
+"""The types that a CAST may name, by that name."""
+
 _INSTEAD_OF_WORD = {
     "ILIKE": "LOWER(x) LIKE 'pattern'",
     "QUALIFY": "a WHERE around the query",
+    **dict.fromkeys(
+        ("CURRENT_TIMESTAMP", "CURRENT_TIME", "LOCALTIMESTAMP", "LOCALTIME"),
+        "CURRENT_DATE, or an instant: TIMESTAMP '2025-01-31 12:00:00'",
+    ),
     "RLIKE": "REGEXP_LIKE(x, pattern)",
     "REGEXP": "REGEXP_LIKE(x, pattern)",
     "PIVOT": "COUNT(*) FILTER (WHERE …), one for each column",
@@ -128,11 +140,9 @@ _INSTEAD_OF_SIGN = {
     "//": "/, which between integers cuts the fraction off",
     "**": "POWER(x, y)",
     "^": "POWER(x, y)",
-    "{": "ROW or MAP functions are not supported either",
     "`": "double quotes around names",
 }
 _INSTEAD_OF_NODE: Mapping[type[exp.Expr], tuple[str, str]] = {
-    exp.Bracket: ("x[i]", "ELEMENT_AT(x, i)"),
     exp.AtTimeZone: ("AT TIME ZONE", "the columns named local_*"),
     exp.Fetch: ("FETCH FIRST", "LIMIT"),
     exp.Lambda: ("A function written with ->", "CROSS JOIN UNNEST, and an aggregate"),
@@ -142,7 +152,6 @@ _INSTEAD_OF_NODE: Mapping[type[exp.Expr], tuple[str, str]] = {
     exp.All: ("ALL", "NOT EXISTS"),
 }
 
-_OFFSET_LAST = (TokenType.LIMIT, TokenType.NUMBER, TokenType.OFFSET)
 _INTERVAL_UNITS = {
     **dict.fromkeys(("YEAR", "MONTH"), "interval month"),
     "DAY": "interval day",
@@ -182,15 +191,17 @@ def parse(sql: str) -> exp.Query:
     _check_tokens(tokens)
     try:
         tree = dialect.parser().parse(tokens, sql)[0]
+        if not isinstance(tree, exp.Query):
+            raise InvalidSQL("Only queries are run here, nothing that changes a table: begin with SELECT or WITH.")
+        _check_nodes(tree)
     except SqlglotError as error:
         raise InvalidSQL(f"The SQL cannot be read: {first_line(error)}") from error
-    if not isinstance(tree, exp.Query):
-        raise InvalidSQL("Only queries are run here, nothing that changes a table: begin with SELECT or WITH.")
-    _check_nodes(tree)
-    if sum(isinstance(node, exp.Select) for node in tree.walk()) != sum(
-        token.token_type == TokenType.SELECT for token in tokens
-    ):
-        raise InvalidSQL("Every query begins with SELECT: SELECT * FROM ….")
+    except RecursionError as error:
+        raise InvalidSQL("The query is nested too deeply.") from error
+    _check_words_kept(tokens, tree)
+    for identifier in tree.find_all(exp.Identifier):  # Athena's names have no case, in quotes or not
+        identifier.set("this", identifier.name.lower())
+        identifier.meta["in_quotes"] = identifier.args.get("quoted")
     _name_columns(tree)
     return tree
 
@@ -239,9 +250,37 @@ def _check_tokens(tokens: list[Token]) -> None:
         _check_token(token)
     for token, following in pairwise(tokens):
         _check_neighbours(token, following)
-    for first, second, third in zip(tokens, tokens[1:], tokens[2:], strict=False):
-        if (first.token_type, second.token_type, third.token_type) == _OFFSET_LAST:
-            raise InvalidSQL("Athena's SQL has OFFSET before LIMIT.")
+    for position, token in enumerate(tokens[:-1]):
+        if token.text.upper() in ("CAST", "TRY_CAST") and tokens[position + 1].token_type == TokenType.L_PAREN:
+            _check_cast(tokens, position + 1)
+    ended = [*tokens, tokens[-1], tokens[-1]]
+    for token, following, third in zip(ended, ended[1:], ended[2:], strict=False):
+        _check_three(token, following, third)
+
+
+def _check_words_kept(tokens: list[Token], tree: exp.Query) -> None:
+    """Refuse what sqlglot reads although a word is missing there: a query without SELECT, a join without ON."""
+    words = Counter(token.token_type for token in tokens)
+    if words[TokenType.SELECT] != sum(1 for _ in tree.find_all(exp.Select)):
+        raise InvalidSQL("Every query begins with SELECT: SELECT * FROM ….")
+    if words[TokenType.JOIN] != sum(not _is_comma(join) for join in tree.find_all(exp.Join)):
+        raise InvalidSQL("A join has its condition after ON or USING; only a CROSS JOIN has none.")
+
+
+def _check_cast(tokens: list[Token], start: int) -> None:
+    """Refuse a type by a name that Athena does not know; `start` is the parenthesis after CAST."""
+    depth, last_as = 0, start
+    for position in range(start, len(tokens)):
+        kind = tokens[position].token_type
+        depth += (kind == TokenType.L_PAREN) - (kind == TokenType.R_PAREN)
+        if depth == 1 and kind == TokenType.ALIAS:
+            last_as = position
+        if depth == 0:
+            name = "".join(token.text for token in tokens[last_as + 1 : position]).lower()
+            if name not in CAST_TYPES:
+                known = ", ".join(CAST_TYPES)
+                raise UnsupportedSQL(f"CAST to {name} is not supported; there are {known}.")
+            return
 
 
 def _check_token(token: Token) -> None:
@@ -251,26 +290,45 @@ def _check_token(token: Token) -> None:
         return
     if token.token_type == TokenType.NUMBER:
         if not re.fullmatch(r"(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", token.text):
-            raise UnsupportedSQL(f"The number {token.text} is written with digits alone: 1000, 0.5E0.")
+            raise UnsupportedSQL(f"The number {token.text} is written in digits alone: 1000, 0.5E0.")
         return
     text = token.text.upper()
-    if token.token_type.name.endswith("_STRING") or not (
-        text in _SIGNS or re.fullmatch(r"[A-Z_][A-Z0-9_]*( [A-Z]+)*", re.sub(r"\s+", " ", text))
-    ):
+    if token.token_type.name.endswith("_STRING"):
+        raise UnsupportedSQL(f"A text with a letter before its quotes is not supported: {token.text!r}.")
+    if not (text in _SIGNS or re.fullmatch(r"[A-Z_][A-Z0-9_]*( [A-Z]+)*", re.sub(r"\s+", " ", text))):
         raise UnsupportedSQL(f"{token.text} is not Athena's SQL{in_place(_INSTEAD_OF_SIGN.get(token.text))}")
     if text in _INSTEAD_OF_WORD:
-        raise UnsupportedSQL(f"{text} is not Athena's SQL{in_place(_INSTEAD_OF_WORD[text])}")
+        raise UnsupportedSQL(f"{text} is not supported{in_place(_INSTEAD_OF_WORD[text])}")
 
 
 def _check_neighbours(token: Token, following: Token) -> None:
     if token.token_type == TokenType.COMMA and following.token_type in (TokenType.FROM, TokenType.R_PAREN):
         raise InvalidSQL(f"There is a comma too many before {following.text}.")
-    if token.token_type == TokenType.INTERVAL and following.token_type != TokenType.STRING:
-        raise InvalidSQL("An interval is written INTERVAL '1' DAY: the number in quotes, one unit in the singular.")
+    if following.token_type == TokenType.L_BRACKET and token.text.upper() != "ARRAY":
+        raise UnsupportedSQL("[ is supported in ARRAY[1, 2] alone; for x[i] write ELEMENT_AT(x, i).")
+    if token.token_type == TokenType.NUMBER and token.end + 1 == following.start and following.text not in _SIGNS:
+        raise UnsupportedSQL(f"The number {token.text}{following.text} is written in digits alone: 1000, 0.5E0.")
+
+
+def _check_three(token: Token, following: Token, third: Token) -> None:
+    if token.token_type == TokenType.INTERVAL and not (
+        following.token_type == TokenType.STRING and following.text.isdigit() and third.text.upper() in _INTERVAL_UNITS
+    ):
+        raise UnsupportedSQL(
+            f"INTERVAL {following.text} {third.text} is not supported: write a whole number in quotes and one unit in "
+            "the singular, INTERVAL '1' DAY."
+        )
+    if (token.token_type, following.token_type) == (TokenType.LIMIT, TokenType.NUMBER):
+        if third.token_type == TokenType.OFFSET:
+            raise InvalidSQL("Athena's SQL has OFFSET before LIMIT.")
+        if third.token_type == TokenType.COMMA:
+            raise InvalidSQL("Athena's SQL has no LIMIT of two numbers: write OFFSET 5 LIMIT 10.")
 
 
 def _check_nodes(tree: exp.Query) -> None:
     for node in tree.walk():
+        if check := _CHECKS.get(type(node)):
+            check(node)
         parts = PARTS.get(type(node))
         if parts is None:
             what, instead = _INSTEAD_OF_NODE.get(type(node), (shown(node), None))
@@ -278,8 +336,6 @@ def _check_nodes(tree: exp.Query) -> None:
         for part, value in node.args.items():
             if value and part not in parts:
                 raise UnsupportedSQL(f"{part.strip('_').upper().replace('_', ' ')} is not supported in {shown(node)}.")
-        if check := _CHECKS.get(type(node)):
-            check(node)
 
 
 def _check_identifier(node: exp.Identifier) -> None:
@@ -287,11 +343,9 @@ def _check_identifier(node: exp.Identifier) -> None:
         raise InvalidSQL(f'{node.name} is a word of Athena\'s SQL: as a name, write it "{node.name}", or take another.')
 
 
-def _check_interval(node: exp.Interval) -> None:
-    number, unit = node.this, node.args.get("unit")
-    plain = isinstance(number, exp.Literal) and number.name.isdigit()
-    if not plain or unit is None or unit.name.upper() not in _INTERVAL_UNITS:
-        raise UnsupportedSQL(f"{shown(node)} is not supported: write a whole number and one unit, INTERVAL '1' DAY.")
+def _check_select(node: exp.Select) -> None:
+    if not node.expressions:
+        raise InvalidSQL("A SELECT names its columns, or all of them: SELECT *.")
 
 
 def _check_join(node: exp.Join) -> None:
@@ -301,10 +355,16 @@ def _check_join(node: exp.Join) -> None:
         or (node.kind == "OUTER" and not node.side)
     ):
         raise UnsupportedSQL(f"{shown(node)} is not supported: join by INNER, LEFT, RIGHT, FULL or CROSS JOIN.")
-    has_condition = bool(node.args.get("on") or node.args.get("using"))
-    is_comma = not (node.kind or node.side or has_condition)
-    if not is_comma and has_condition == (node.kind == "CROSS"):
-        raise InvalidSQL("A join has its condition after ON or USING; a CROSS JOIN has none.")
+    if not _is_comma(node) and _has_condition(node) == (node.kind == "CROSS"):
+        raise InvalidSQL("A join has its condition after ON or USING; only a CROSS JOIN has none.")
+
+
+def _has_condition(node: exp.Join) -> bool:
+    return bool(node.args.get("on") or node.args.get("using"))
+
+
+def _is_comma(node: exp.Join) -> bool:
+    return not (node.kind or node.side or node.method or _has_condition(node))
 
 
 def _check_limit(node: exp.Limit | exp.Offset) -> None:
@@ -329,6 +389,10 @@ def _check_values(node: exp.Values) -> None:
 def _check_table(node: exp.Table) -> None:
     if not isinstance(node.this, exp.Identifier):
         raise UnsupportedSQL(f"{shown(node)} is not a table of the catalog.")
+    if not re.fullmatch(r"\w+", node.name):  # a table's name is part of keys and paths
+        raise InvalidSQL(f"There is no table {node.name}.")
+    if node.args.get("db"):
+        raise UnsupportedSQL(f"{shown(node)}: a table is written by its name alone, {node.name}.")
 
 
 def _check_tuple(node: exp.Tuple) -> None:
@@ -343,7 +407,7 @@ def _check_set_operation(node: exp.SetOperation) -> None:
 
 _CHECKS: Mapping[type[exp.Expr], Any] = {
     exp.Identifier: _check_identifier,
-    exp.Interval: _check_interval,
+    exp.Select: _check_select,
     exp.Join: _check_join,
     exp.Limit: _check_limit,
     exp.Offset: _check_limit,

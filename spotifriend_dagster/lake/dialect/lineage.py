@@ -62,6 +62,6 @@ def _sources_of(column: exp.Column, scope: Scope, found: dict[int, list[tuple[st
         if isinstance(source, Scope):
             return dict(found[id(source.expression)])[column.name]
         if source is not None:
-            return frozenset({(source.name.lower(), column.name)})
+            return frozenset({(source.name, column.name)})
         within = within.parent
     return frozenset()

@@ -34,7 +34,7 @@ def qualified(tree: exp.Query, schema: Schema) -> list[Scope]:
         if table not in schema:
             raise InvalidSQL(f"There is no table {table}{perhaps(table, schema)}")
     for cte in tree.find_all(exp.CTE):
-        if cte.alias.lower() in schema:
+        if cte.alias in schema:
             raise InvalidSQL(f"WITH {cte.alias} hides the table of that name: take another name.")
     known = MappingSchema(
         {table: dict.fromkeys(schema[table], "varchar") for table in read}, dialect=Athena, normalize=False
@@ -47,12 +47,17 @@ def qualified(tree: exp.Query, schema: Schema) -> list[Scope]:
 
 
 def tables_in(tree: exp.Query) -> frozenset[str]:
-    """The names of the tables that a query reads, in lower case."""
+    """The names of the tables that a query reads.
+
+    Raises:
+        InvalidSQL: two tables of one FROM have the same name.
+    """
+    try:
+        scopes = traverse_scope(tree)
+    except OptimizeError as error:
+        raise InvalidSQL(first_line(error)) from error
     return frozenset(
-        source.name.lower()
-        for scope in traverse_scope(tree)
-        for source in scope.sources.values()
-        if isinstance(source, exp.Table)
+        source.name for scope in scopes for source in scope.sources.values() if isinstance(source, exp.Table)
     )
 
 

@@ -19,7 +19,9 @@ from spotifriend_dagster.lake.dialect.types import OF_DUCKDB, Type
 
 def to_sql(tree: exp.Expr) -> str:
     """DuckDB's SQL of a query that `analysis.analyse` went over; the tree is used up."""
-    return _Renderer(dialect=DuckDB(), identify=True, unsupported_level=ErrorLevel.RAISE).generate(tree, copy=False)
+    return _Renderer(dialect=DuckDB(), identify=True, comments=False, unsupported_level=ErrorLevel.RAISE).generate(
+        tree, copy=False
+    )
 
 
 class _Renderer(DuckDBGenerator):

@@ -113,6 +113,8 @@ def _fits(parameter: str, type_: Type, literal: str | None) -> bool:
         return literal is not None
     if parameter.startswith("'"):
         return literal is not None and literal.lower() == parameter.strip("'")
+    if type_ == "decimal":  # many functions have a form of their own for decimals
+        return False
     return type_ + "!" == parameter or is_coercible(type_, parameter)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -124,6 +125,10 @@ class _Session:
         from spotifriend_dagster.automation.runs import PROGRESS_LOGGER, progress_logger, run_job
         from spotifriend_dagster.definitions import build_definitions
 
+        from spotifriend_dagster.reports.bundle import chart_scripts
+
+        # Two seconds of native code, once in a lake's life: beside the run instead of after it.
+        threading.Thread(target=chart_scripts, args=(self.lake.storage,), daemon=True).start()
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
         with Progress(*columns, console=self.console, transient=True) as progress:
             task = progress.add_task(title, total=None)

@@ -34,6 +34,34 @@ class Rule:
 
 RULES = (
     Rule(
+        "exports_are_of_one_person",
+        ("cleaned", "history_plays"),
+        dg.AssetCheckSeverity.WARN,  # the rows are right; whether two people share an id, only they can say
+        "Where two exports under one listener id cover the same time, at least half of their rows are the same.",
+        """
+        WITH exports AS (
+            SELECT listener, export, MIN(first_ts) AS first_ts, MAX(last_ts) AS last_ts
+            FROM history_files WHERE source = 'extended' GROUP BY listener, export
+        ), pairs AS (
+            SELECT one.listener, one.export AS export, other.export AS other_export,
+                GREATEST(one.first_ts, other.first_ts) AS since, LEAST(one.last_ts, other.last_ts) AS until
+            FROM exports AS one JOIN exports AS other
+                ON other.listener = one.listener AND other.export > one.export
+        ), moments AS (
+            SELECT pairs.listener, pairs.export, pairs.other_export, rows.ts, rows.ms_played,
+                COUNT(DISTINCT rows.export) AS exports
+            FROM pairs JOIN history_plays AS rows
+                ON rows.listener = pairs.listener AND rows.ts >= pairs.since AND rows.ts <= pairs.until
+                AND (rows.export = pairs.export OR rows.export = pairs.other_export)
+            GROUP BY pairs.listener, pairs.export, pairs.other_export, rows.ts, rows.ms_played
+        )
+        SELECT listener, export, other_export, COUNT(*) AS moments, COUNT_IF(exports = 2) AS in_both
+        FROM moments
+        GROUP BY listener, export, other_export
+        HAVING COUNT(*) >= 100 AND COUNT_IF(exports = 2) * 2 < COUNT(*)
+        """,
+    ),
+    Rule(
         "rows_add_up",
         ("insights", "row_accounting"),
         dg.AssetCheckSeverity.ERROR,  # a row without an outcome is a lost play: no figure can be believed

@@ -15,7 +15,7 @@ from spotifriend_dagster.demo.exports import EMAIL, IP_PREFIXES, USER_AGENT, USE
 from spotifriend_dagster.demo.listener import simulate
 from spotifriend_dagster.demo.polls import polled_plays
 from spotifriend_dagster.lake.storage import FolderStorage
-from spotifriend_dagster_tests.conftest import LISTENER, Home, SimulatedHome
+from spotifriend_dagster_tests.conftest import FIRST_DAY, LISTENER, Home, SimulatedHome
 
 PLAYS = "SELECT * FROM plays ORDER BY listener, play_number"
 
@@ -191,3 +191,13 @@ def test_an_interrupted_import_is_mended_by_the_next(tmp_path: Path) -> None:
     straight.listeners.add("me", "Me", truth.zones)
     assert straight.import_export(export, "me").success
     pd.testing.assert_frame_equal(home.frame(PLAYS), straight.frame(PLAYS))
+
+
+def test_two_peoples_exports_under_one_id_are_told(changeable_home: SimulatedHome) -> None:
+    """A household mixes up its zips: figures of two people in one are warned of, not refused."""
+    stranger = simulate(9, start=FIRST_DAY, years=60 / 365.25)
+    path = changeable_home.path / "stranger.zip"
+    write_export(stranger, path)
+    outcome = changeable_home.import_export(path, LISTENER)
+    assert outcome.success
+    assert ("cleaned/history_plays", "exports_are_of_one_person", "WARN") in outcome.failed_checks

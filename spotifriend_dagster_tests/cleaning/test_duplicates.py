@@ -153,7 +153,7 @@ def said(plays: pd.DataFrame) -> list[list[str]]:
     return sorted(plays.drop(columns=["export", "file", "row"]).astype("str").fillna("").to_numpy().tolist())
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(exports=st.lists(rows_of_an_export, min_size=1, max_size=3), chance=st.randoms())
 def test_what_stays_depends_on_no_order_split_or_fragment(exports: list[Export], chance: random.Random) -> None:
     """Shuffled rows, other files, a fragment, the whole again: the same plays, and no more than any export says."""

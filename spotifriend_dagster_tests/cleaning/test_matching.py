@@ -245,7 +245,7 @@ export_rows = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(rows=st.lists(export_rows, min_size=1, max_size=25))
 def test_account_rows_pair_as_a_plain_reading_of_the_rule_does(rows: list[dict[str, Any]]) -> None:
     """Pairing in steps of distance and in rounds gives what sorting all pairs gives."""
@@ -263,7 +263,7 @@ def test_account_rows_pair_as_a_plain_reading_of_the_rule_does(rows: list[dict[s
 tracks = st.sampled_from([("a", "T"), ("b", "T"), ("c", "U"), ("d", None)])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(
     rows=st.lists(st.tuples(export_rows, tracks), max_size=12),
     items=st.lists(st.tuples(st.integers(0, 900), tracks, st.sampled_from([60_000, 200_000, None])), max_size=12),

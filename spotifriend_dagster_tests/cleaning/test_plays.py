@@ -223,7 +223,7 @@ def figures(result: UnitedPlays) -> tuple[Any, ...]:
     return sorted(said.to_numpy().tolist()), sorted(plays["play_id"]), novelty, plays["is_repeat"].sum(), kept
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=6)
 @given(received=sources)
 def test_rows_always_add_up(received: dict[str, Any]) -> None:
     """Of every file and every page: rows in = kept + duplicate + superseded + rejected; and kept rows are plays."""
@@ -245,7 +245,7 @@ def test_rows_always_add_up(received: dict[str, Any]) -> None:
     assert result.play_hours["ms_played"].sum() == result.plays["ms_played"].sum()
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=6)
 @given(received=sources, chance=st.randoms())
 def test_the_way_rows_come_changes_nothing(received: dict[str, Any], chance: random.Random) -> None:
     """Shuffled rows, files split otherwise, an export again, a fragment of one, polls repeated on another day."""

@@ -139,7 +139,7 @@ def only_what_is_said(result: CleanedRecent) -> list[Any]:
     return [frame.astype("str").to_numpy().tolist() for frame in (result.plays, result.pages, result.rejects)]
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=10)
 @given(polls=st.lists(pages, min_size=1, max_size=5), seed=st.randoms())
 def test_items_add_up_and_order_does_not_matter(polls: list[list[Any]], seed: random.Random) -> None:
     """Of every page: items = rejected + new + repeats; in whatever order storage lists the day's objects."""

@@ -16,7 +16,7 @@ def chart_scripts(storage: Storage) -> str:
     except ObjectMissing:
         import vl_convert  # noqa: PLC0415 - heavy
 
-        scripts: str = vl_convert.javascript_bundle(None, vl_version=VEGA_LITE_VERSION)
+        scripts = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE_VERSION)
         scripts = scripts.replace("</script", r"<\/script")
         storage.write(key, scripts.encode("utf-8"))
         return scripts

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import orjson
 from rich.markup import escape
 from rich.table import Table as Grid
 from rich.text import Text
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 _BAR_WIDTH = 16
 _ROWS_SHOWN = 200
+_NAME_LENGTH = 36
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a title may hold what would move the cursor or colour the terminal
 
 
 def bar(share: float, width: int = _BAR_WIDTH) -> str:
@@ -51,6 +56,9 @@ def print_answers(console: Console, engine: Engine, listener: str) -> None:
         f"{total['first_date']} to {total['last_date']}: [bold]{total['listens']:,}[/] listens of at least 30 s, "
         f"[bold]{duration(total['ms_played'])}[/], {total['artists']:,} artists, {total['recordings']:,} recordings."
     )
+    gaps = rows.of("SELECT COUNT(*) AS days FROM listening_coverage", "status = 'minimum'")[0]["days"]
+    if gaps:
+        console.print(f"[dim]Plays may be missing on {gaps:,} of the days: the counts are the least that was.[/]")
     _print_dayparts(console, rows)
     _print_novelty(console, rows)
     _print_weekends(console, rows)
@@ -98,7 +106,7 @@ def _print_dayparts(console: Console, rows: _Rows) -> None:
         part = parts.get(name)
         if part is None:
             continue
-        artists = [f"{row['artist_name']} ×{row['lift']:.1f}" for row in typical if row["daypart"] == name]
+        artists = [f"{_name(row['artist_name'])} ×{row['lift']:.1f}" for row in typical if row["daypart"] == name]
         artists = artists[: 1 if console.width < 100 else 2]
         differs = "–" if part["divergence_bits"] is None else f"{part['divergence_bits']:.2f} bit"
         grid.add_row(
@@ -141,15 +149,12 @@ def _print_novelty(console: Console, rows: _Rows) -> None:
 def _print_weekends(console: Console, rows: _Rows) -> None:
     _heading(console, "Weekdays against weekends")
     overall = rows.of("SELECT * FROM weekday_weekend", "dimension = 'all'")
-    grid = _grid(("", "left"), ("", "left"), ("a day", "right"))
+    grid = _grid(("", "left"), ("", "left"), ("music a day", "right"))
     if overall:
-        per_day = {
-            "weekday": overall[0]["weekday_ms_per_day"] or 0.0,
-            "weekend": overall[0]["weekend_ms_per_day"] or 0.0,
-        }
-        longest = max(*per_day.values(), 1.0)
-        for name, ms in per_day.items():
-            grid.add_row(name, Text(bar(ms / longest), style="green"), duration(ms))
+        per_day = {name: overall[0][f"{name}_ms_per_day"] for name in ("weekday", "weekend")}
+        longest = max(ms or 1.0 for ms in per_day.values())
+        for name, ms in per_day.items():  # null where no such day is known
+            grid.add_row(name, Text(bar((ms or 0.0) / longest), style="green"), "–" if ms is None else duration(ms))
         console.print(grid)
     for title, order in (("more at weekends", "DESC"), ("more on weekdays", "ASC")):
         leaning = rows.of(
@@ -159,7 +164,7 @@ def _print_weekends(console: Console, rows: _Rows) -> None:
             f"ORDER BY weekend_lift_log2 {order}, value LIMIT 3",
         )
         if leaning:
-            said = ", ".join(f"{row['value']} ×{2 ** abs(row['weekend_lift_log2']):.1f}" for row in leaning)
+            said = ", ".join(f"{_name(row['value'])} ×{2 ** abs(row['weekend_lift_log2']):.1f}" for row in leaning)
             console.print(f"{title}: [dim]{escape(said)}[/]")
 
 
@@ -191,7 +196,7 @@ def _print_skips(console: Console, rows: _Rows) -> None:
         "ORDER BY skip_rank LIMIT 3",
     )
     if worst:
-        said = ", ".join(f"{row['label']} ({row['skips']} of {row['plays']})" for row in worst)
+        said = ", ".join(f"{_name(row['label'])} ({row['skips']} of {row['plays']})" for row in worst)
         console.print(f"skipped most: [dim]{escape(said)}[/]")
 
 
@@ -210,9 +215,8 @@ def _print_repeats(console: Console, rows: _Rows) -> None:
         return
     grid = _grid(("", "left"), ("", "left"), ("listens", "right"), ("days", "right"), ("from", "left"))
     for row in obsessions:
-        title = f"{row['track_name']} – {row['artist_name'] or 'unknown'}"
         grid.add_row(
-            Text(title if len(title) <= 36 else title[:35] + "…"),
+            Text(_name(f"{row['track_name'] or 'unknown'} – {row['artist_name'] or 'unknown'}")),
             Text(bar(row["listens"] / obsessions[0]["listens"], 12), style="red"),
             f"{row['listens']:,}",
             f"{row['days']:,}",
@@ -232,25 +236,44 @@ def print_where_next(console: Console, report: str, home: Path) -> None:
 def print_rows(console: Console, rows: pa.Table, form: str, out: IO[str]) -> None:
     """A query's rows as a table for people, or as CSV or JSON for programs."""
     if form == "json":
-        out.write(json.dumps(rows.to_pylist(), default=str, ensure_ascii=False, indent=1) + "\n")
+        out.write(orjson.dumps(rows.to_pylist(), default=_jsonable, option=orjson.OPT_INDENT_2).decode() + "\n")
     elif form == "csv":
-        writer = csv.writer(out)
+        writer = csv.writer(out, lineterminator="\n")
         writer.writerow(rows.column_names)
-        writer.writerows([row[name] for name in rows.column_names] for row in rows.to_pylist())
+        writer.writerows([_text(value) for value in row] for row in _values(rows))
     else:
         grid = Grid(box=None, pad_edge=False, header_style="bold")
         for field in rows.schema:
             is_number = str(field.type).startswith(("int", "double", "decimal", "float"))
-            grid.add_column(field.name, justify="right" if is_number else "left")
-        for row in rows.slice(0, _ROWS_SHOWN).to_pylist():
-            grid.add_row(*("" if value is None else escape(_shown(value)) for value in row.values()))
+            grid.add_column(escape(field.name), justify="right" if is_number else "left")
+        for row in _values(rows.slice(0, _ROWS_SHOWN)):
+            grid.add_row(*(escape(_CONTROL.sub(" ", _shown(value))) for value in row))
         console.print(grid)
         if rows.num_rows > _ROWS_SHOWN:
             console.print(f"[dim]… and {rows.num_rows - _ROWS_SHOWN:,} rows more; --format csv gives all.[/]")
 
 
+def _values(rows: pa.Table) -> Iterable[tuple[Any, ...]]:
+    return zip(*(column.to_pylist() for column in rows.columns), strict=True)
+
+
+def _jsonable(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else str(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False)
+    return "" if value is None else str(value)
+
+
 def _shown(value: Any) -> str:
-    return f"{value:,.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    return f"{value:,.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else _text(value)
+
+
+def _name(said: str) -> str:
+    plain = _CONTROL.sub(" ", said)
+    return plain if len(plain) <= _NAME_LENGTH else plain[: _NAME_LENGTH - 1] + "…"
 
 
 def print_tables(console: Console, catalog: Catalog) -> None:

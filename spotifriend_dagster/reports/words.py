@@ -21,6 +21,8 @@ from spotifriend_dagster.reports.selections import (
 _DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _TIMES = {"morning": "mornings", "afternoon": "afternoons", "evening": "evenings", "night": "nights"}
 _NAME_LENGTH = 80
+_FEW_LISTENS = 50
+_FEW_DISCOVERIES = 10
 
 
 @dataclass(frozen=True)
@@ -130,17 +132,18 @@ def _new(figures: Figures) -> Sentence | None:
     since = "" if len(judged) == len(months) else f"From {month(min(row['month'] for row in judged))} on, "
     new = sum(row["discovery_listens"] for row in judged)
     back = sum(row["rediscovery_listens"] + row["lapsed_listens"] for row in judged)
-    said = (
-        f"{since}{at_least(judged)}{count(new, 'artist was', 'artists were')} heard for the first time, and "
-        f"{count(back, 'listen was', 'listens were')} to artists that came back after half a year or more: together "
-        f"{percent((new + back) / listens)} of the listens."
-    )
-    return Sentence(_capital(said), "discovery")
+    said = f"{since}{at_least(judged)}{count(new, 'artist was', 'artists were')} heard for the first time"
+    if back:
+        returned = count(back, "listen was", "listens were")
+        said += f", and {returned} to artists that came back after half a year or more: together"
+    else:
+        said += ":"
+    return Sentence(_capital(f"{said} {percent((new + back) / listens)} of the listens."), "discovery")
 
 
 def _stuck(figures: Figures) -> Sentence | None:
     judged = sum(row["judged_discoveries"] for row in figures["artist_conversion"])
-    if judged < 10:
+    if judged < _FEW_DISCOVERIES:
         return None
     stuck = sum(row["converted_discoveries"] for row in figures["artist_conversion"])
     return Sentence(
@@ -182,7 +185,7 @@ def _obsession(figures: Figures) -> Sentence | None:
 
 def _repeats(figures: Figures) -> Sentence | None:
     listens = sum(week["listens"] for week in figures["repeat_share"])
-    if not listens:
+    if listens < _FEW_LISTENS:
         return None
     repeats = sum(week["repeats"] for week in figures["repeat_share"])
     when = "" if figures.period.kind == "all" else f" in the weeks that began in {figures.period.title}"
@@ -264,7 +267,8 @@ def _calendar_words(figures: Figures) -> str:
     days = figures["daily_listening"]
     years = {row["local_date"].year for row in days}
     shown = f" The last {CALENDAR_YEARS} years are shown." if len(years) > CALENDAR_YEARS else ""
-    return f"{sum(1 for row in days if row['listens']):,} of {len(days):,} days have a listen.{shown}"
+    active = sum(1 for row in days if row["listens"])
+    return f"Listens on {at_least(days)}{active:,} of {count(len(days), 'day', 'days')}.{shown}"
 
 
 def _daypart_words(figures: Figures) -> str:
@@ -274,9 +278,10 @@ def _daypart_words(figures: Figures) -> str:
 
 
 def _taste_words(figures: Figures) -> str:
+    few = any(row["is_small_sample"] for row in figures["taste_by_daypart"])
     return (
         f"The {len(taste_artists(figures))} most heard artists: their share of the listens in each part of the day, "
-        "against their share overall."
+        "against their share overall." + (" Pale: parts with fewer than 50 listens." if few else "")
     )
 
 
@@ -328,15 +333,13 @@ def _skip_words(figures: Figures) -> str:
 def coverage_words(rows: list[Row]) -> str:
     """How much of the period is known."""
     counts = Counter(row["status"] for row in rows)
-    if len(rows) > 1 and counts["complete"] == len(rows):
-        return f"all {len(rows):,} days are completely known."
-    known = f"{counts['complete']:,} of {count(len(rows), 'day', 'days')} are completely known"
     rest = [
         f"{counts[status]:,} {words}"
-        for status, words in (("minimum", "may have had more listening"), ("unknown", "are unknown"))
+        for status, words in (("minimum", "may have had more listening"), ("unknown", "unknown"))
         if counts[status]
     ]
-    return ", ".join([known, *rest]) + "."
+    known = f"{counts['complete']:,} of {count(len(rows), 'day', 'days')} completely known"
+    return f"{', '.join([known, *rest])}."
 
 
 def _text(sentence: Sentence | None) -> str:

@@ -81,7 +81,7 @@ def dayparts(figures: Figures) -> Spec | None:
             ],
         )
     )
-    return spec_of(chart, rows, 245)
+    return spec_of(chart, rows, 61 * len(rows))
 
 
 def taste(figures: Figures) -> Spec | None:

@@ -124,7 +124,6 @@ class _Session:
 
         from spotifriend_dagster.automation.runs import PROGRESS_LOGGER, progress_logger, run_job
         from spotifriend_dagster.definitions import build_definitions
-
         from spotifriend_dagster.reports.bundle import chart_scripts
 
         # Two seconds of native code, once in a lake's life: beside the run instead of after it.

@@ -3,6 +3,7 @@
 Read once by the entry points and by definitions.py; no other room knows where a setting comes from.
 """
 
+import json
 import os
 import re
 import tomllib
@@ -139,19 +140,22 @@ class ListenersFile:
         Raises:
             SettingsError: the id or a zone is not allowed.
         """
-        quoted = '"' + display_name.replace("\\", "\\\\").replace('"', '\\"') + '"'
         if isinstance(zones, str):
-            zone = f'"{zones}"'
+            said: str | list[dict[str, Any]] = zones
+            zone = json.dumps(zones)
         else:
+            said = [{"zone": name} | ({"valid_from": since} if since else {}) for since, name in zones]
             entries = (
-                f'{{ zone = "{name}" }}'
+                f"    {{ zone = {json.dumps(name)} }},\n"
                 if since is None
-                else f'{{ zone = "{name}", valid_from = {since.astimezone(UTC).isoformat()} }}'
+                else f"    {{ zone = {json.dumps(name)}, valid_from = {since.astimezone(UTC).isoformat()} }},\n"
                 for since, name in zones
             )
-            zone = "[\n" + "".join(f"    {entry},\n" for entry in entries) + "]"
-        section = f"[{listener}]\ndisplay_name = {quoted}\ntime_zone = {zone}\n"
-        self._listener(listener, tomllib.loads(section)[listener])
+            zone = "[\n" + "".join(entries) + "]"
+        self._listener(listener, {"display_name": display_name, "time_zone": said})
+        # A JSON text is a TOML text.
+        name = json.dumps(display_name, ensure_ascii=False)
+        section = f"[{listener}]\ndisplay_name = {name}\ntime_zone = {zone}\n"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         before = self.path.read_text("utf-8") + "\n" if self.path.exists() else _LISTENERS_HEADER
         partial = self.path.with_suffix(".partial")

@@ -99,8 +99,8 @@ def run_job(
 
 
 def _sentence(error: Any) -> str:
-    while error is not None and error.cause is not None:
-        error = error.cause
     if error is None:
         return "failed, without saying why"
-    return error.message.partition(": ")[2].strip() or error.message.strip()
+    own = error.cause or error  # Dagster wraps what a step raised; what that was caused by is for the log
+    kind, _, sentence = own.message.partition(": ")
+    return (sentence if " " not in kind else own.message).strip()

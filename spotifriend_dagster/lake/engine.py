@@ -89,6 +89,7 @@ class DuckDBEngine(Engine):
 
     def __init__(self, storage: FolderStorage, catalog: Catalog) -> None:
         self._storage = storage
+        self._folder = str(storage.root.absolute())
         self._catalog = catalog
         self._lock = threading.Lock()
         self._columns_found: dict[tuple[str, int, datetime], Mapping[str, str]] = {}
@@ -152,7 +153,7 @@ class DuckDBEngine(Engine):
             config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
         )
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"SET allowed_directories = [{_text(f'{self._storage.root.resolve()}/')}]")
+        connection.execute(f"SET allowed_directories = [{_text(f'{self._folder}/')}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         return connection
@@ -168,7 +169,7 @@ class DuckDBEngine(Engine):
                 f"CAST(NULL AS {type_}) AS {_quoted(key)}" for key, type_ in {**columns, **keys}.items()
             )
             return f"SELECT {nothing} WHERE FALSE"
-        paths = "[" + ", ".join(_text(str(self._storage.path(file.key).resolve())) for file in files) + "]"
+        paths = "[" + ", ".join(_text(f"{self._folder}/{file.key}") for file in files) + "]"
         partitioned = f"hive_partitioning = {bool(keys)}"
         if keys:
             partitioned += ", hive_types = " + _struct(keys)

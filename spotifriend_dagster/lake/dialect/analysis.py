@@ -53,6 +53,7 @@ class _Queries(Expressions):
     def __init__(self, schema: Schema) -> None:
         super().__init__()
         self.outputs: dict[int, Outputs] = {}
+        self._columns: dict[int, dict[str, Type]] = {}
         self._schema = schema
         self._scope: Scope
 
@@ -160,9 +161,14 @@ class _Queries(Expressions):
         raise InvalidSQL(f"{node.table}.{node.name}: there is no table {node.table} in this query.")
 
     def _columns_of(self, source: exp.Table | Scope) -> dict[str, Type]:
-        if isinstance(source, Scope):
-            return dict(self.outputs[id(source.expression)])
-        return {name: OF_GLUE[type_] for name, type_ in self._schema[source.name].items()}
+        """The columns that a FROM brings, by name; remembered, for each is asked for many times."""
+        if id(source) not in self._columns:
+            self._columns[id(source)] = (
+                dict(self.outputs[id(source.expression)])
+                if isinstance(source, Scope)
+                else {name: OF_GLUE[type_] for name, type_ in self._schema[source.name].items()}
+            )
+        return self._columns[id(source)]
 
     def _give_table(self, node: exp.Column) -> None:
         """Name a column of HAVING in full, where sqlglot does not look; or say what is wrong with any other."""

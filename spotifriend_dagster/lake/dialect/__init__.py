@@ -112,7 +112,9 @@ def rules_used(sql: str, schema: _Schema) -> frozenset[str]:
     Raises:
         InvalidSQL, UnsupportedSQL: as `to_duckdb`.
     """
-    return _translated(sql, _key(schema)).rules
+    from spotifriend_dagster.lake.dialect.grammar import nodes_used  # noqa: PLC0415 - heavy
+
+    return _translated(sql, _key(schema)).rules | nodes_used(_parsed(sql))
 
 
 @lru_cache(_KEPT)
@@ -133,17 +135,15 @@ class _Translation:
 @lru_cache(_KEPT)
 def _translated(sql: str, key: _Key) -> _Translation:
     from spotifriend_dagster.lake.dialect.analysis import analyse  # noqa: PLC0415 - heavy
-    from spotifriend_dagster.lake.dialect.grammar import nodes_used  # noqa: PLC0415
     from spotifriend_dagster.lake.dialect.lineage import lineage_of  # noqa: PLC0415
     from spotifriend_dagster.lake.dialect.names import qualified  # noqa: PLC0415
     from spotifriend_dagster.lake.dialect.rendering import to_sql  # noqa: PLC0415
 
-    tree = _parsed(sql)
     schema = {table: dict(columns) for table, columns in key}
-    scopes = qualified(tree.copy(), schema)
+    scopes = qualified(_parsed(sql).copy(), schema)
     analysis = analyse(scopes, schema)
     lineage = lineage_of(scopes)  # before the rendering, which uses the tree up
-    return _Translation(to_sql(scopes[-1].expression), analysis.outputs, lineage, analysis.rules | nodes_used(tree))
+    return _Translation(to_sql(scopes[-1].expression), analysis.outputs, lineage, analysis.rules)
 
 
 def _key(schema: _Schema) -> _Key:

@@ -68,4 +68,7 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
     )
 
 
-defs = build_definitions(load_settings())
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The code location of this process's settings, built when Dagster asks for it."""
+    return build_definitions(load_settings())

@@ -6,6 +6,7 @@ Read once by the entry points and by definitions.py; no other room knows where a
 import json
 import os
 import re
+import shutil
 import tomllib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -15,9 +16,11 @@ from typing import Any, Literal
 from pydantic import ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from spotifriend_dagster.cleaning.time_zones import ZoneHistory
+from spotifriend_dagster.cleaning.time_zones import UnknownTimeZone, ZoneHistory
 
 LISTENER_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_EARLIEST_DAY = date(2006, 1, 1)
+_NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class SettingsError(Exception):
@@ -27,19 +30,33 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """The environment's settings."""
 
-    model_config = SettingsConfigDict(env_prefix="SPOTIFRIEND_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="SPOTIFRIEND_", extra="forbid", frozen=True, env_ignore_empty=True)
 
     deployment: Literal["local"] = "local"
     home: Path = Path(".spotifriend")
     first_day: date = date(2025, 1, 1)
     """The first day of collection that Dagster offers as a partition."""
 
-    @field_validator("home")
+    @field_validator("home", mode="after")
     @classmethod
     def _absolute(cls, home: Path) -> Path:
-        if home.exists() and not home.is_dir():
-            raise ValueError("is a file, and must be a folder")
-        return home.expanduser().absolute()
+        try:
+            home = home.expanduser().absolute()
+        except RuntimeError as error:  # ~somebody who is not there
+            raise ValueError(str(error)) from None
+        there = next(folder for folder in (home, *home.parents) if folder.exists())
+        if not there.is_dir():
+            raise ValueError(f"{there} is a file")
+        return home
+
+    @field_validator("first_day", mode="before")
+    @classmethod
+    def _a_day(cls, said: object) -> object:
+        # Left to itself, pydantic takes 86400 for a date.
+        day = datetime.strptime(said, "%Y-%m-%d").replace(tzinfo=UTC).date() if isinstance(said, str) else said
+        if isinstance(day, date) and not _EARLIEST_DAY <= day <= datetime.now(UTC).date():
+            raise ValueError(f"{day} is too early, or to come")
+        return day
 
     @property
     def lake(self) -> Path:
@@ -63,7 +80,11 @@ def load_settings(**overrides: Any) -> Settings:
     Raises:
         SettingsError: one of them is wrong.
     """
-    allowed = {"deployment": "local", "home": "a folder", "first_day": "a date, YYYY-MM-DD"}
+    allowed = {
+        "deployment": "local",
+        "home": "a folder, or where one can be made",
+        "first_day": f"a date, YYYY-MM-DD, from {_EARLIEST_DAY} to today",
+    }
     known = {f"SPOTIFRIEND_{name.upper()}" for name in Settings.model_fields}
     for variable in os.environ:
         if variable.startswith("SPOTIFRIEND_") and variable not in known:
@@ -104,15 +125,12 @@ class ListenersFile:
             SettingsError: the file cannot be read, or says something that it may not.
         """
         try:
-            document = tomllib.loads(self.path.read_text("utf-8"))
+            document = tomllib.loads(self.path.read_text("utf-8-sig"))
         except FileNotFoundError:
             return {}
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{self.path} cannot be read as TOML ({error}): correct it there.") from None
-        listeners = {}
-        for id_, said in document.items():
-            listeners[id_] = self._listener(id_, said)
-        return listeners
+        return {id_: self._listener(id_, said) for id_, said in document.items()}
 
     def get(self, listener: str) -> Listener:
         """The listener of that id.
@@ -130,55 +148,61 @@ class ListenersFile:
         return listeners[listener]
 
     def add(self, listener: str, display_name: str, zones: str | list[tuple[datetime | None, str]]) -> None:
-        """Append a listener to the file.
+        """Append a listener to the file; what is in it stays as it is.
 
         Args:
             listener: the id.
             display_name: the name that people read.
-            zones: a time zone, or several with the UTC instant from which each is valid.
+            zones: a time zone, or several with the instant from which each is valid (a naive one is on its clock).
 
         Raises:
-            SettingsError: the id or a zone is not allowed.
+            SettingsError: the id, the name or a zone is not allowed, the file names the listener already, or it cannot
+                be read or written.
         """
-        if isinstance(zones, str):
-            said: str | list[dict[str, Any]] = zones
-            zone = json.dumps(zones)
-        else:
-            said = [{"zone": name} | ({"valid_from": since} if since else {}) for since, name in zones]
-            entries = (
-                f"    {{ zone = {json.dumps(name)} }},\n"
-                if since is None
-                else f"    {{ zone = {json.dumps(name)}, valid_from = {since.astimezone(UTC).isoformat()} }},\n"
-                for since, name in zones
-            )
-            zone = "[\n" + "".join(entries) + "]"
+        if listener in self.read():
+            raise SettingsError(f"{self.path} names the listener {listener!r} already: change the section there.")
+        said: Any = zones
+        if not isinstance(zones, str):
+            said = [{"zone": name} | ({} if since is None else {"valid_from": since}) for since, name in zones]
         self._listener(listener, {"display_name": display_name, "time_zone": said})
-        # A JSON text is a TOML text.
-        name = json.dumps(display_name, ensure_ascii=False)
-        section = f"[{listener}]\ndisplay_name = {name}\ntime_zone = {zone}\n"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        before = self.path.read_text("utf-8") + "\n" if self.path.exists() else _LISTENERS_HEADER
-        partial = self.path.with_suffix(".partial")
-        partial.write_text(before + section, "utf-8")
-        partial.replace(self.path)
+        name = json.dumps(display_name, ensure_ascii=False)  # a text of JSON is one of TOML
+        section = f"[{listener}]\ndisplay_name = {name}\ntime_zone = {_time_zone_toml(zones)}\n"
+        target = self.path.resolve()  # a link stays one
+        partial = target.with_suffix(".partial")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            before = target.read_bytes() + b"\n" if target.exists() else _LISTENERS_HEADER.encode()
+            partial.write_bytes(before + section.encode())
+            if target.exists():
+                shutil.copymode(target, partial)
+            partial.replace(target)
+        except OSError as error:
+            raise SettingsError(
+                f"{self.path} cannot be written ({error.strerror}): make it writable, or choose another "
+                "SPOTIFRIEND_HOME."
+            ) from None
 
     def _listener(self, id_: str, said: Any) -> Listener:
         where = f"{self.path.name}, [{id_}]"
+        if not isinstance(said, dict):
+            raise SettingsError(
+                f"{self.path.name}: {id_} = {said!r} stands outside of a listener's section: write it below a line "
+                "such as [me]."
+            )
         if not LISTENER_ID.fullmatch(id_):
             raise SettingsError(
                 f"{where}: a listener's id has at most 63 lower-case letters, digits, - and _, and begins with a "
                 f"letter or digit."
             )
-        allowed = {"display_name", "time_zone", "include_private_sessions"}
-        if not isinstance(said, dict) or (unknown := sorted(set(said) - allowed)):
-            wrong = ", ".join(unknown) if isinstance(said, dict) else repr(said)
-            raise SettingsError(f"{where}: {wrong} is not a setting; allowed are {', '.join(sorted(allowed))}.")
+        allowed = ("display_name", "include_private_sessions", "time_zone")
+        if unknown := sorted(said.keys() - set(allowed)):
+            raise SettingsError(f"{where}: {', '.join(unknown)} is not a setting; allowed are {', '.join(allowed)}.")
         private = said.get("include_private_sessions", False)
         if not isinstance(private, bool):
             raise SettingsError(f"{where}: include_private_sessions is {private!r}, but it must be true or false.")
         name = said.get("display_name", id_)
-        if not isinstance(name, str):
-            raise SettingsError(f"{where}: display_name is {name!r}, but it must be a text.")
+        if not isinstance(name, str) or not name.strip() or _NOT_TEXT.search(name):
+            raise SettingsError(f"{where}: display_name is {name!r}, but it must be a text of one line.")
         try:
             zones = ZoneHistory(_zone_entries(said.get("time_zone")))
         except ValueError as error:
@@ -199,27 +223,45 @@ _LISTENERS_HEADER = """\
 """
 
 
-def _zone_entries(said: Any) -> list[tuple[datetime | None, str]]:
+def _zone_entries(said: Any) -> list[tuple[datetime | date | None, str]]:
     if isinstance(said, str):
         return [(None, said)]
     shape = 'time_zone must be an IANA zone such as "Europe/London", or a list of { zone, valid_from }'
     if not isinstance(said, list) or not said:
-        raise ValueError(f"{shape}; it is {said!r}.")
-    entries: list[tuple[datetime | None, str]] = []
+        raise ValueError(f"{shape}; it is {'missing' if said is None else repr(said)}.")
+    entries: list[tuple[datetime | date | None, str]] = []
     for entry in said:
-        if not isinstance(entry, dict) or set(entry) - {"zone", "valid_from"} or not isinstance(entry.get("zone"), str):
+        is_entry = isinstance(entry, dict) and entry.keys() <= {"zone", "valid_from"}
+        if not is_entry or not isinstance(entry.get("zone"), str):
             raise ValueError(f"{shape}; one of its entries is {entry!r}.")
         since = entry.get("valid_from")
-        if isinstance(since, date) and not isinstance(since, datetime):
-            since = datetime(since.year, since.month, since.day)  # local midnight in that zone
-        if since is not None and not isinstance(since, datetime):
-            raise ValueError(f"valid_from must be a date and time; it is {since!r}.")
+        if since is not None and not isinstance(since, date):  # a datetime is a date, too
+            raise ValueError(
+                f"valid_from must be a date, or a date and time, without quotes, such as 2024-05-01T18:30:00; it is "
+                f"{since!r}."
+            )
         entries.append((since, entry["zone"]))
     return entries
 
 
+def _time_zone_toml(zones: str | list[tuple[datetime | None, str]]) -> str:
+    if isinstance(zones, str):
+        return json.dumps(zones)
+    lines = ""
+    for since, name in zones:
+        valid_from = "" if since is None else f", valid_from = {since.isoformat()}"
+        lines += f"    {{ zone = {json.dumps(name)}{valid_from} }},\n"
+    return f"[\n{lines}]"
+
+
 def system_time_zone() -> str:
     """The IANA name of this machine's time zone; UTC where it names none."""
-    zone_file = Path("/etc/localtime").resolve().as_posix()
-    named = os.environ.get("TZ", "").lstrip(":") or zone_file.partition("/zoneinfo/")[2]
-    return named or "UTC"
+    linked = Path("/etc/localtime").resolve().as_posix()
+    for named in (os.environ.get("TZ", "").lstrip(":"), linked):
+        name = named.rpartition("/zoneinfo/")[2]
+        try:
+            ZoneHistory.always(name)
+        except UnknownTimeZone:
+            continue
+        return name
+    return "UTC"

@@ -72,7 +72,10 @@ def headline(figures: Figures) -> list[Headline]:
         cards.append(Headline("Artists", f"{totals['artists']:,}", f"and {songs}", "artist", least))
     else:
         found = sum(row["artist_discoveries"] for row in days)
-        cards.append(Headline("New artists", f"{found:,}", "heard for the first time", "discovery", least))
+        months = [row for row in figures["discovery_vs_returning"] if row["subject"] == "artist"]
+        censored = sum(row["censored_discoveries"] for row in months)
+        note = f"{censored:,} of them in the first 90 days" if censored else "heard for the first time"
+        cards.append(Headline("New artists", f"{found:,}", note, "discovery", least))
     sessions = figures["sessions"][0]
     if sessions["sessions"]:
         mean = duration(sessions["ms_played"] / sessions["sessions"])

@@ -281,7 +281,8 @@ def _taste_words(figures: Figures) -> str:
     few = any(row["is_small_sample"] for row in figures["taste_by_daypart"])
     return (
         f"The {len(taste_artists(figures))} most heard artists: their share of the listens in each part of the day, "
-        "against their share overall." + (" Pale: parts with fewer than 50 listens." if few else "")
+        "against their share overall; blank where there is none."
+        + (" Pale: parts with fewer than 50 listens." if few else "")
     )
 
 

@@ -192,15 +192,31 @@ def test_trend_shows_days_where_they_are_few_and_weeks_where_they_are_many():
     assert len(values(many)) == 783
 
 
-def test_trend_leaves_a_gap_where_no_mean_is():
-    """Days without a mean are null, never 0."""
-    gap = [
-        day(FIRST + timedelta(days=number), mean_ms_played_7_days=None, mean_ms_played_28_days=None)
-        for number in range(70)
-    ]
-    told = values(draw("daily_listening", made_figures(daily_listening=gap + days(date(2025, 5, 1), 5))))
-    assert told[0]["week"] is told[0]["month"] is None
-    assert told[-1]["week"] is not None
+def unknown_days(first: date, count: int):
+    """Days after a gap, whose means are not known."""
+    nothing = {"mean_ms_played_7_days": None, "mean_ms_played_28_days": None}
+    return [day(first + timedelta(days=number), **nothing) for number in range(count)]
+
+
+@pytest.mark.parametrize("years", [1, 5])
+def test_trend_leaves_a_gap_where_no_mean_is(years: int):
+    """Days without a mean are null, never 0, and no line leads over the gap before them, on whatever day it ends."""
+    for first in days(date(2025, 6, 1), 7):
+        monday = first["local_date"]
+        before = days(date(2025 - years, 1, 1), 365 * years)
+        rows = [*before, *unknown_days(monday, 6), *days(monday + timedelta(days=6), 100)]
+        told = values(draw("daily_listening", made_figures(daily_listening=rows)))
+        gap = [point for point in told if point["date"] >= f"{monday}"][:2]
+        assert gap[0]["week"] is gap[0]["month"] is None
+        assert 0 not in {point["week"] for point in told}
+
+
+def test_trend_begins_where_its_means_do():
+    """A stray play years before the history pressed all the rest against the right edge."""
+    stray = unknown_days(date(2020, 12, 18), 1) + unknown_days(date(2023, 5, 13), 6)
+    told = values(draw("daily_listening", made_figures(daily_listening=stray + days(date(2023, 5, 19), 100))))
+    assert told[0]["date"] == "2023-05-19T00:00:00"
+    assert draw("daily_listening", made_figures(daily_listening=unknown_days(FIRST, 70))) is None
 
 
 def test_retention_takes_all_months_of_discovery_together():

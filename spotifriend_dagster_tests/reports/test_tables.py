@@ -119,6 +119,15 @@ def test_headline_figures_over_a_gap_say_at_least():
     assert cards(figures)["Listens"][0] == "2"
 
 
+def test_what_is_new_in_the_first_days_may_be_new_to_the_data_alone():
+    """In the first 90 days every artist is a discovery."""
+    month = row("discovery_vs_returning", subject="artist", month=date(2025, 3, 1), censored_discoveries=2)
+    told = made_figures(
+        "2025", daily_listening=[day("2025-03-01", artist_discoveries=3)], discovery_vs_returning=[month]
+    )
+    assert cards(told)["New artists"] == ("3", "2 of them in the first 90 days")
+
+
 def test_nothing_is_made_up_for_what_is_not_known():
     """Account data knows no skips, and a rate of 0 of 0 is no rate."""
     assert set(cards(made_figures(daily_listening=[day("2025-03-01")]))) == {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import dropwhile
 
 import altair as alt
 
@@ -80,8 +81,12 @@ def trend(figures: Figures) -> Spec | None:
             )
         )
         return spec_of(bars, rows, 220) if len(rows) > 1 else None
-    if len(days) > _MANY_DAYS:  # the mean of 7 days on a Sunday is that of its week, so each day counts once
-        days = [day for day in days if day["weekday"] == _SUNDAY]
+    # Strays before the history, whose means are not known, would squeeze all the rest to the right.
+    days = list(dropwhile(lambda day: day["mean_ms_played_7_days"] is None, days))
+    if len(days) > _MANY_DAYS:  # the mean of 7 days on a Sunday is that of its week; where it is null there is a gap
+        days = [day for day in days if day["weekday"] == _SUNDAY or day["mean_ms_played_7_days"] is None]
+    if len(days) < 2:
+        return None
     rows = [
         {
             "date": day["local_date"],

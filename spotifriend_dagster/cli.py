@@ -251,9 +251,17 @@ def report(session: _Session, period: str, listener: str | None) -> None:
 @_speaks_plainly
 def status(session: _Session) -> None:
     """Show listeners, coverage, the last runs, failed checks, and the lake's size."""
-    from spotifriend_dagster.reports.terminal import print_status
+    from spotifriend_dagster.reports.status import print_status
 
-    print_status(session.console, session.lake, session.listeners.read(), session.instance, session.settings.home)
+    print_status(
+        session.console,
+        storage=session.lake.storage,
+        catalog=session.lake.catalog,
+        engine=session.lake.engine,
+        names={id_: person.display_name for id_, person in session.listeners.read().items()},
+        instance=session.instance,
+        home=session.settings.home,
+    )
 
 
 @main.command()

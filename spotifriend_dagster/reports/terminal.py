@@ -1,12 +1,11 @@
-"""What the terminal shows: the five answers, the tables, the state of things. The HTML page is made in `summary.py`."""
+"""What the terminal shows of the lake: the five answers, rows, tables. The state of things is in `status.py`."""
 
 from __future__ import annotations
 
 import csv
 import json
 import re
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -23,10 +22,8 @@ from spotifriend_dagster.tables.raw import RAW_TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from dagster import DagsterInstance
     from rich.console import Console
 
-    from spotifriend_dagster.assets.resources import Lake, Listener
     from spotifriend_dagster.lake.catalog import Catalog
     from spotifriend_dagster.lake.engine import Engine
 
@@ -83,7 +80,8 @@ def _heading(console: Console, question: str) -> None:
     console.print(f"\n[bold cyan]{question}[/]")
 
 
-def _grid(*columns: tuple[str, str]) -> Grid:
+def columns_of(*columns: tuple[str, str]) -> Grid:
+    """A table without lines: its columns' headings, and to which side they are set."""
     grid = Grid(box=None, pad_edge=False, show_header=any(name for name, _ in columns), header_style="dim")
     for name, justify in columns:
         grid.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
@@ -98,7 +96,7 @@ def _print_dayparts(console: Console, rows: _Rows) -> None:
         "listens >= 5",
         "ORDER BY daypart, lift DESC, listens DESC, artist_name",
     )
-    grid = _grid(
+    grid = columns_of(
         ("", "left"), ("", "left"), ("listens", "right"), ("differs", "right"), ("more than elsewhere", "left")
     )
     grid.columns[4].no_wrap = False
@@ -129,7 +127,7 @@ def _print_novelty(console: Console, rows: _Rows) -> None:
         "subject = 'artist'",
         "ORDER BY month DESC LIMIT 12",
     )
-    grid = _grid(
+    grid = columns_of(
         ("", "left"), ("share of listens, new or back", "left"), ("", "right"), ("new", "right"), ("back", "right")
     )
     highest = max((row["local_novelty"] for row in months), default=0) or 1
@@ -149,7 +147,7 @@ def _print_novelty(console: Console, rows: _Rows) -> None:
 def _print_weekends(console: Console, rows: _Rows) -> None:
     _heading(console, "Weekdays against weekends")
     overall = rows.of("SELECT * FROM weekday_weekend", "dimension = 'all'")
-    grid = _grid(("", "left"), ("", "left"), ("music a day", "right"))
+    grid = columns_of(("", "left"), ("", "left"), ("music a day", "right"))
     if overall:
         per_day = {name: overall[0][f"{name}_ms_per_day"] for name in ("weekday", "weekend")}
         longest = max(ms or 1.0 for ms in per_day.values())
@@ -179,7 +177,7 @@ def _print_skips(console: Console, rows: _Rows) -> None:
         f"{row['skips']:,} of {row['plays']:,} plays that can be judged: [bold]{row['skip_rate']:.1%}[/] "
         f"[dim](95 %: {row['skip_rate_low']:.1%} to {row['skip_rate_high']:.1%})[/]"
     )
-    grid = _grid(("most at", "left"), ("", "left"), ("", "right"), ("plays", "right"))
+    grid = columns_of(("most at", "left"), ("", "left"), ("", "right"), ("plays", "right"))
     by_hour = rows.of("SELECT * FROM skip_behaviour", "dimension = 'hour' AND is_ranked", "ORDER BY value")
     highest = max((hour["skip_rate"] for hour in by_hour), default=1.0) or 1.0
     for hour in sorted(by_hour, key=lambda hour: (hour["skip_rank"], hour["value"]))[:3]:
@@ -213,7 +211,7 @@ def _print_repeats(console: Console, rows: _Rows) -> None:
     if not obsessions:
         console.print("[dim]No song was played five times within a week.[/]")
         return
-    grid = _grid(("", "left"), ("", "left"), ("listens", "right"), ("days", "right"), ("from", "left"))
+    grid = columns_of(("", "left"), ("", "left"), ("listens", "right"), ("days", "right"), ("from", "left"))
     for row in obsessions:
         grid.add_row(
             Text(_name(f"{row['track_name'] or 'unknown'} – {row['artist_name'] or 'unknown'}")),
@@ -280,75 +278,9 @@ def print_tables(console: Console, catalog: Catalog) -> None:
     """Every declared table, with its description, and whether the lake has it yet."""
     there = set(catalog.names())
     declared = [*RAW_TABLES, *CLEANED_TABLES, *(insight.table for insight in load_insights().values())]
-    grid = _grid(("table", "left"), ("layer", "left"), ("", "left"), ("one row per", "left"))
+    grid = columns_of(("table", "left"), ("layer", "left"), ("", "left"), ("one row per", "left"))
     grid.columns[3].no_wrap = False
     for table in sorted(declared, key=lambda table: (table.layer, table.name)):
         grid.add_row(table.name, table.layer, "✓" if table.name in there else "·", ", ".join(table.grain))
     console.print(grid)
     console.print("[dim]✓ in the lake. docs/data-dictionary.md describes every column.[/]")
-
-
-def print_status(
-    console: Console, lake: Lake, listeners: Mapping[str, Listener], instance: DagsterInstance, home: Path
-) -> None:
-    """Listeners, coverage, the last runs, failed checks, size."""
-    stored = lake.storage.list("")
-    size = sum(item.size for item in stored)
-    console.print(f"[bold]Lake[/] {home}: {len(stored):,} objects, {size / 1e6:,.1f} MB")
-    console.print()
-    _print_listeners(console, lake, listeners)
-    console.print()
-    _print_runs(console, instance)
-
-
-def _print_listeners(console: Console, lake: Lake, listeners: Mapping[str, Listener]) -> None:
-    if not listeners:
-        console.print("No listener yet: spotifriend import my_spotify_data.zip --zone Europe/London")
-        return
-    totals = {}
-    days: dict[str, dict[str, int]] = {}
-    if "listening_totals" in lake.catalog.names():
-        totals = {row["listener"]: row for row in lake.engine.query("SELECT * FROM listening_totals").to_pylist()}
-    if "listening_coverage" in lake.catalog.names():
-        counted = "SELECT listener, status, COUNT(*) AS days FROM listening_coverage GROUP BY listener, status"
-        for row in lake.engine.query(counted).to_pylist():
-            days.setdefault(row["listener"], {})[row["status"]] = row["days"]
-    grid = _grid(("listener", "left"), ("listens", "right"), ("from", "left"), ("to", "left"), ("days covered", "left"))
-    for id_, person in listeners.items():
-        row = totals.get(id_)
-        covered = ", ".join(f"{count:,} {status}" for status, count in sorted(days.get(id_, {}).items()))
-        name = id_ if person.display_name == id_ else f"{id_} ({person.display_name})"
-        if row is None:
-            grid.add_row(escape(name), "0", "", "", "nothing yet")
-        else:
-            grid.add_row(escape(name), f"{row['listens']:,}", str(row["first_date"]), str(row["last_date"]), covered)
-    console.print(grid)
-
-
-def _print_runs(console: Console, instance: DagsterInstance) -> None:
-    from dagster import DagsterEventType  # noqa: PLC0415 - heavy
-
-    runs = instance.get_run_records(limit=5)
-    if not runs:
-        console.print("No run yet.")
-        return
-    grid = _grid(("last runs", "left"), ("job", "left"), ("", "left"), ("seconds", "right"))
-    for record in runs:
-        started = record.start_time
-        when = f"{datetime.fromtimestamp(started, UTC):%Y-%m-%d %H:%M} UTC" if started else "not started"
-        took = f"{record.end_time - started:,.1f}" if started and record.end_time else ""
-        grid.add_row(when, record.dagster_run.job_name, record.dagster_run.status.value.lower(), took)
-    console.print(grid)
-    evaluations = instance.get_records_for_run(
-        runs[0].dagster_run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION
-    ).records
-    failed = [
-        evaluation
-        for record in evaluations
-        if record.event_log_entry.dagster_event
-        and not (evaluation := record.event_log_entry.dagster_event.asset_check_evaluation_data).passed
-    ]
-    console.print(f"{len(evaluations) - len(failed)} of {len(evaluations)} checks of the last run passed.")
-    for evaluation in failed:
-        asset = "/".join(evaluation.asset_key.path)
-        console.print(f"[yellow]![/] {asset}: {evaluation.check_name} ({evaluation.severity.value.lower()})")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from datetime import date, datetime
 from decimal import Decimal
 
+import dagster as dg
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -15,6 +17,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from spotifriend_dagster.assets.resources import Lake
+from spotifriend_dagster.lake.catalog import FolderCatalog
+from spotifriend_dagster.lake.engine import DuckDBEngine
+from spotifriend_dagster.lake.storage import FolderStorage
+from spotifriend_dagster.reports.status import print_status
 from spotifriend_dagster.reports.terminal import bar, print_answers, print_rows, print_tables, print_where_next
 from spotifriend_dagster.tables.insight import load_insights
 from spotifriend_dagster_tests.reports.conftest import ANA, ROBIN, TOM
@@ -211,3 +217,45 @@ def test_three_lines_say_where_to_go_on(tmp_path):
     print_where_next(console, str(tmp_path / ("long" * 20)), tmp_path)
     lines = said(console).strip().splitlines()
     assert [line.split()[0] for line in lines] == ["Report", "UI", "Own"]
+
+
+def test_status_tells_of_every_listener(lake: Lake, tmp_path):
+    """Who has listened, from when to when, how much is known; who is named but has brought nothing; no run yet."""
+    console = shown(120)
+    names = {ROBIN: "Robin [red]", ANA: ANA, "nobody": "Nobody"}
+    with dg.DagsterInstance.ephemeral() as instance:
+        print_status(
+            console,
+            storage=lake.storage,
+            catalog=lake.catalog,
+            engine=lake.engine,
+            names=names,
+            instance=instance,
+            home=tmp_path,
+        )
+    told = said(console)
+    robin, ana, nobody = (next(line for line in told.splitlines() if line.startswith(who)) for who in names)
+    assert "robin (Robin [red])" in robin
+    assert "2022-12-01" in robin
+    assert re.search(r"\d+ complete, \d+ minimum", robin)
+    assert ana.startswith("ana  ")
+    assert "nothing yet" in nobody
+    assert "No run yet." in told
+    assert f"Lake {tmp_path}" in told
+
+
+def test_status_of_a_fresh_home_says_how_to_begin(tmp_path):
+    """No lake, no listener, no run: the cure is in the sentence."""
+    console, storage = shown(120), FolderStorage(tmp_path / "lake")
+    catalog = FolderCatalog(storage)
+    with dg.DagsterInstance.ephemeral() as instance:
+        print_status(
+            console,
+            storage=storage,
+            catalog=catalog,
+            engine=DuckDBEngine(storage, catalog),
+            names={},
+            instance=instance,
+            home=tmp_path,
+        )
+    assert "No listener yet: spotifriend import my_spotify_data.zip --zone Europe/London" in said(console)

@@ -1,0 +1,115 @@
+"""Which days a rebuild needs, whatever order things happened in."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from spotifriend_dagster.automation.staleness import stale_days
+from spotifriend_dagster.lake.parquet import to_parquet
+from spotifriend_dagster.lake.pulls import object_name, write_pull
+from spotifriend_dagster.lake.storage import FolderStorage
+from spotifriend_dagster.tables.cleaned import RECENT_PAGES
+from spotifriend_dagster.tables.frames import typed_frame
+from spotifriend_dagster.tables.raw import RECENTLY_PLAYED
+
+NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+class PolledLake:
+    """A lake with pulls and cleaned days, at times that a test says."""
+
+    def __init__(self, root: Path) -> None:
+        self.storage = FolderStorage(root)
+
+    def pull(self, at: datetime, listener: str = "robin", landed: datetime | None = None) -> str:
+        """A pull of that instant; its object's name."""
+        key = write_pull(
+            self.storage, RECENTLY_PLAYED, listener, at, [("/v1/me/player/recently-played", {"items": []})]
+        )
+        self.touch(key, landed or at)
+        return object_name(key)
+
+    def clean(self, pages: list[str], at: datetime, day: str = "2025-03-01", listener: str = "robin") -> str:
+        """A cleaned day, made at that instant from the pulls of these names."""
+        frame = pd.DataFrame(dict.fromkeys(RECENT_PAGES.column_names), index=range(len(pages)))
+        frame = frame.assign(page=pages, collected_on=pd.Timestamp(day), pulled_at=pd.Timestamp(NOON))
+        frame = frame.assign(rows=0, rejected_rows=0, new_rows=0)
+        key = f"{RECENT_PAGES.folder}/listener={listener}/year={day[:4]}/{day}.parquet"
+        self.storage.write(key, to_parquet(typed_frame(frame, RECENT_PAGES), RECENT_PAGES))
+        self.touch(key, at)
+        return key
+
+    def touch(self, key: str, at: datetime) -> None:
+        """Say that an object was written then."""
+        os.utime(self.storage.path(key), (at.timestamp(), at.timestamp()))
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> PolledLake:
+    """A lake without anything."""
+    return PolledLake(tmp_path)
+
+
+def test_nothing_received_needs_nothing(lake: PolledLake):
+    """An empty lake, and one of exports alone."""
+    assert stale_days(lake.storage) == []
+
+
+def test_what_was_received_is_cleaned_once(lake: PolledLake):
+    """A day that was never cleaned needs it; one whose pulls all are in its file does not, and stays so."""
+    names = [lake.pull(NOON), lake.pull(NOON + HOUR)]
+    lake.pull(NOON + 24 * HOUR)
+    assert stale_days(lake.storage) == ["2025-03-01", "2025-03-02"]
+    lake.clean(names, NOON + 2 * HOUR)
+    assert stale_days(lake.storage) == ["2025-03-02"]
+
+
+def test_a_late_pull_makes_its_day_stale_again(lake: PolledLake):
+    """The last poll of the day comes after the day was cleaned for the first time."""
+    first = lake.pull(NOON)
+    lake.clean([first], NOON + HOUR)
+    lake.pull(NOON + 2 * HOUR)
+    assert stale_days(lake.storage) == ["2025-03-01"]
+
+
+def test_a_pull_that_lands_while_its_day_is_cleaned_is_not_lost(lake: PolledLake):
+    """It is older than the cleaned file, but was not there when the raw objects were listed."""
+    first = lake.pull(NOON)
+    missed = lake.pull(NOON + HOUR)
+    lake.clean([first], NOON + HOUR + timedelta(seconds=3))
+    assert stale_days(lake.storage) == ["2025-03-01"]
+    lake.clean([first, missed], NOON + 2 * HOUR)
+    assert stale_days(lake.storage) == []
+
+
+def test_a_copied_lake_needs_what_the_first_one_did(lake: PolledLake):
+    """A copy's files are all of the same minute, in whatever order they were copied."""
+    first = lake.pull(NOON, landed=NOON + 100 * HOUR)
+    lake.clean([first], NOON + 99 * HOUR)
+    assert stale_days(lake.storage) == []
+    lake.pull(NOON + HOUR, landed=NOON + 98 * HOUR + timedelta(minutes=30))
+    assert stale_days(lake.storage) == ["2025-03-01"]
+
+
+def test_one_listener_does_not_answer_for_another(lake: PolledLake):
+    """Robin's cleaned day says nothing of Kim's."""
+    lake.clean([lake.pull(NOON)], NOON + HOUR)
+    kims = lake.pull(NOON, listener="kim")
+    assert stale_days(lake.storage) == ["2025-03-01"]
+    lake.clean([kims], NOON + HOUR, listener="kim")
+    assert stale_days(lake.storage) == []
+
+
+def test_a_cleaned_day_of_another_time_is_made_anew(lake: PolledLake):
+    """A file that an older version wrote, or that is broken, is no reason to stop."""
+    name = lake.pull(NOON)
+    key = lake.clean([name], NOON + timedelta(minutes=1))
+    lake.storage.write(key, b"no parquet")
+    lake.touch(key, NOON + timedelta(minutes=1))
+    assert stale_days(lake.storage) == ["2025-03-01"]

@@ -89,6 +89,6 @@ def test_the_jobs_divide_the_graph(definitions: dg.Definitions) -> None:
     assert assets("rebuild") - assets("answer") == {
         "cleaned/recent_plays",
         "cleaned/recent_pages",
-        "rejects/recent_plays",
+        "rejects/recent_rejects",
     }
     assert assets("import_export") - assets("answer") == {"raw/streaming_history"}

@@ -4,7 +4,9 @@ import dagster as dg
 
 _COLLECTED = dg.AssetSelection.assets(["raw", "recently_played"])
 _IMPORTED = dg.AssetSelection.assets(["raw", "streaming_history"])
-_DAILY = dg.AssetSelection.assets(["cleaned", "recent_plays"], ["cleaned", "recent_pages"], ["rejects", "recent_plays"])
+_DAILY = dg.AssetSelection.assets(
+    ["cleaned", "recent_plays"], ["cleaned", "recent_pages"], ["rejects", "recent_rejects"]
+)
 
 collect_job = dg.define_asset_job(
     "collect",

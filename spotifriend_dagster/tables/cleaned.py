@@ -267,7 +267,7 @@ def _rejects(of: str, origin: Column) -> Table:
     return Table(
         name=f"{of}_rejects",
         layer="rejects",
-        folder=f"rejects/{of}_plays",
+        folder=f"rejects/{of}_rejects",
         description=f"Input rows that `{of}_plays` set aside, each with its reason and its text.",
         grain=("listener", origin.name, "file", "row"),
         columns=(

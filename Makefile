@@ -5,7 +5,7 @@ BIN := .venv/bin
 HOME_OF_DEMO := .spotifriend-demo
 HOME_OF_OWN := $(or $(SPOTIFRIEND_HOME),.spotifriend)
 
-.PHONY: help demo ui test lint types bench docs constraints clean
+.PHONY: help demo ui test test-trino lint types bench docs constraints clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,8 +20,11 @@ endif
 ui: .venv/installed ## Dagster's UI on 127.0.0.1, over your lake, or over the demo's where you have none yet
 	@SPOTIFRIEND_HOME="$(or $(SPOTIFRIEND_HOME),$(if $(wildcard .spotifriend/lake),.spotifriend,$(HOME_OF_DEMO)))" $(BIN)/spotifriend ui
 
-test: .venv/installed-dev lint types ## Lint, types and all tests
+test: .venv/installed-dev lint types ## Lint, types and all tests but those on Trino
 	$(BIN)/pytest
+
+test-trino: .venv/installed-dev ## The SQL on a real Trino, which Athena is made of; needs a JDK, 17 or later, and Maven
+	$(BIN)/pytest -m trino
 
 lint: .venv/installed-dev ## Format and lint
 	$(BIN)/ruff format --check .

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import socket
 from pathlib import Path
 
 import dagster as dg
 import pandas as pd
 import pyarrow.parquet as pq
+import pytest
 
 from spotifriend_dagster.cleaning.time_zones import ZoneHistory
 from spotifriend_dagster.demo.exports import EMAIL, IP_PREFIXES, USER_AGENT, USER_NAME, write_export
@@ -201,3 +203,18 @@ def test_two_peoples_exports_under_one_id_are_told(changeable_home: SimulatedHom
     outcome = changeable_home.import_export(path, LISTENER)
     assert outcome.success
     assert ("cleaned/history_plays", "exports_are_of_one_person", "WARN") in outcome.failed_checks
+
+
+def test_nothing_is_asked_of_the_network(changeable_home: SimulatedHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No account, no cloud: import to report makes no connection."""
+    asked: list[object] = []
+
+    def refused(_socket: socket.socket, address: object) -> None:
+        asked.append(address)
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    monkeypatch.setattr(socket.socket, "connect_ex", refused)
+    assert changeable_home.export is not None
+    assert changeable_home.import_export(changeable_home.export, LISTENER).success
+    assert asked == []

@@ -109,7 +109,7 @@ def _classpath(folder: Path) -> str:
     command = [maven, "-q", "-B", "-f", str(_HERE / "pom.xml"), "dependency:build-classpath"]
     ended = subprocess.run([*command, f"-Dmdep.outputFile={found}"], capture_output=True, encoding="utf-8", check=False)
     if ended.returncode:
-        said = next((line for line in ended.stdout.splitlines() if "ERROR" in line), ended.stderr.strip())
+        said = next(iter(re.findall(r"\[ERROR\] (.+)", ended.stdout)), ended.stderr.strip())
         raise TrinoMissing(f"Maven cannot fetch Trino; the first time it needs a network. It says: {said}")
     return found.read_text("utf-8").strip()
 

@@ -28,15 +28,9 @@ def cleaned() -> dict[str, pd.DataFrame]:
     plays = made_history(1)
     last = plays["closed_at"].max() + timedelta(days=175)
     spans = {listener: [("2021-10-30", str(last.tz_convert(None)))] for listener in plays["listener"].unique()}
+    empty = {name: frame_of(table, []) for name, table in CLEANED.items()}
     derived = {name: make(plays) for name, make in DERIVED.items()}
-    return (
-        {name: frame_of(table, []) for name, table in CLEANED.items()}
-        | derived
-        | {
-            "plays": plays,
-            "history_files": exports(**spans),
-        }
-    )
+    return {**empty, **derived, "plays": plays, "history_files": exports(**spans)}
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ demo: .venv/installed ## A simulated listener, answered; EXPORT=path ZONE=Europe
 ifdef EXPORT
 	@SPOTIFRIEND_HOME="$(HOME_OF_OWN)" $(BIN)/spotifriend demo --export "$(EXPORT)" $(if $(ZONE),--zone "$(ZONE)")
 else
-	@SPOTIFRIEND_HOME="$(or $(SPOTIFRIEND_HOME),$(HOME_OF_DEMO))" $(BIN)/spotifriend demo
+	@SPOTIFRIEND_HOME="$(HOME_OF_DEMO)" $(BIN)/spotifriend demo
 endif
 
 ui: .venv/installed ## Dagster's UI on 127.0.0.1, over your lake, or over the demo's where you have none yet

@@ -5,8 +5,10 @@ What people read in the terminal after a run is made in `reports/terminal.py`.
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 DEFAULT_LISTENER = "me"
+_LEAST_FREE_BYTES = 1 << 20
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, Definitions
@@ -63,8 +66,25 @@ def _speaks_plainly(command: _Command) -> _Command:
             StorageError,
         ) as error:
             raise UserError(str(error)) from None
+        except Exception as error:
+            if not _is_disk_full(error, args[0].settings.home):
+                raise
+            raise UserError(
+                "No space is left on the disk: free some, then give the same command again. Nothing is half-written."
+            ) from None
 
     return wrapped  # type: ignore[return-value]
+
+
+def _is_disk_full(error: BaseException | None, home: Path) -> bool:
+    """Whether an error comes from a full disk. Dagster's database does not always say so in its own errors."""
+    if home.exists() and shutil.disk_usage(home).free < _LEAST_FREE_BYTES:
+        return True
+    while error is not None:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 class _Session:

@@ -102,5 +102,7 @@ def _sentence(error: Any) -> str:
     if error is None:
         return "failed, without saying why"
     own = error.cause or error  # Dagster wraps what a step raised; what that was caused by is for the log
+    if own.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt"):
+        return "was interrupted; nothing is half-written, and the same command goes on from here"
     kind, _, sentence = own.message.partition(": ")
     return (sentence if " " not in kind else own.message).strip()

@@ -376,7 +376,7 @@ def _ensure_listener(session: _Session, listener: str, zone: str | None, name: s
                 "change it there."
             )
         return
-    session.listeners.add(listener, name or listener, zone or system_time_zone())
+    session.listeners.add(listener, name or listener.capitalize(), zone or system_time_zone())
     if zone is None:
         session.console.print(
             f"[yellow]![/] No --zone was given, so {listener}'s clock is this machine's, {system_time_zone()}: "

@@ -69,7 +69,7 @@ def _print_listeners(console: Console, catalog: Catalog, engine: Engine, names: 
     for id_, name in names.items():
         row = totals.get(id_)
         covered = ", ".join(f"{count:,} {status}" for status, count in sorted(days.get(id_, {}).items()))
-        shown = escape(id_ if name == id_ else f"{id_} ({name})")
+        shown = escape(id_ if name.lower() == id_ else f"{id_} ({name})")
         if row is None:
             grid.add_row(shown, "0", "", "", "nothing yet")
         else:

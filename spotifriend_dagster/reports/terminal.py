@@ -48,7 +48,7 @@ def print_answers(console: Console, engine: Engine, listener: str) -> None:
         return
     total = totals[0]
     console.print()
-    console.rule(f"[bold]What {escape(listener)}'s listening says[/]", align="left")
+    console.rule(f"[bold]{escape(listener)}: what the listening says[/]", align="left")
     console.print(
         f"{total['first_date']} to {total['last_date']}: [bold]{total['listens']:,}[/] listens of at least 30 s, "
         f"[bold]{duration(total['ms_played'])}[/], {total['artists']:,} artists, {total['recordings']:,} recordings."

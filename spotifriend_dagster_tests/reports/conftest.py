@@ -100,7 +100,7 @@ def page(lake: Lake) -> Callable[[str, str], Path]:
     return write
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: while Playwright's event loop lives, no other can run in this thread
 def browser() -> Iterator[Browser]:
     """The system's Chromium, without network; the tests that need it are skipped where there is none."""
     from playwright.sync_api import sync_playwright

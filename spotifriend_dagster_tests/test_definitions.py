@@ -12,8 +12,8 @@ import pytest
 from spotifriend_dagster.definitions import build_definitions
 from spotifriend_dagster.settings import Settings
 from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
+from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
-from spotifriend_dagster.tables.raw import RAW_TABLES
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_every_table_is_an_asset_with_all_that_the_ui_shows(definitions: dg.Defi
     """Description, owner, group, kinds and columns: an asset without one is a table that nobody can trust."""
     declared = {
         "/".join(table.folder.split("/"))
-        for table in (*RAW_TABLES, *CLEANED_TABLES, *(insight.table for insight in load_insights().values()))
+        for table in (*DECLARED_TABLES, *(insight.table for insight in load_insights().values()))
     }
     specs = {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
     assert declared <= specs.keys()

@@ -6,12 +6,11 @@ import dagster as dg
 
 from spotifriend_dagster.assets.resources import Lake, Listeners
 from spotifriend_dagster.assets.specs import OWNERS, asset_key, table_metadata
-from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
 from spotifriend_dagster.tables.declaration import Table
-from spotifriend_dagster.tables.raw import RAW_TABLES
+from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.rendering import glue_table_input
 
-CATALOGUED = (*RAW_TABLES, *CLEANED_TABLES)
+CATALOGUED = DECLARED_TABLES
 
 
 def catalog_key(table: Table) -> dg.AssetKey:

@@ -19,15 +19,14 @@ from spotifriend_dagster.lake.json_lines import frame_to_json_lines, read_json_l
 from spotifriend_dagster.lake.parquet import read_parquet, to_arrow, to_frame, to_parquet
 from spotifriend_dagster.lake.pulls import object_name
 from spotifriend_dagster.lake.storage import Storage, path_values
-from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
 from spotifriend_dagster.tables.declaration import Table
-from spotifriend_dagster.tables.raw import RAW_TABLES
+from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.rendering import markdown_table
 
 if TYPE_CHECKING:
     import pyarrow
 
-_TABLES = {table.folder: table for table in (*RAW_TABLES, *CLEANED_TABLES)}
+_TABLES = {table.folder: table for table in DECLARED_TABLES}
 _UNPARTITIONED = "part"
 _PREVIEWED_ROWS = 5
 _THREADS = 4  # packing and unpacking leave Python's lock; an object store answers several requests at once

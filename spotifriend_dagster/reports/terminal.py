@@ -16,9 +16,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from spotifriend_dagster.reports.words import duration
-from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
+from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
-from spotifriend_dagster.tables.raw import RAW_TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -277,7 +276,7 @@ def _name(said: str) -> str:
 def print_tables(console: Console, catalog: Catalog) -> None:
     """Every declared table, with its description, and whether the lake has it yet."""
     there = set(catalog.names())
-    declared = [*RAW_TABLES, *CLEANED_TABLES, *(insight.table for insight in load_insights().values())]
+    declared = [*DECLARED_TABLES, *(insight.table for insight in load_insights().values())]
     grid = columns_of(("table", "left"), ("layer", "left"), ("", "left"), ("one row per", "left"))
     grid.columns[3].no_wrap = False
     for table in sorted(declared, key=lambda table: (table.layer, table.name)):

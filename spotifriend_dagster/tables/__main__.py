@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
+from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
-from spotifriend_dagster.tables.raw import RAW_TABLES
 from spotifriend_dagster.tables.rendering import data_dictionary
 
-Path("docs/data-dictionary.md").write_text(data_dictionary((*RAW_TABLES, *CLEANED_TABLES), load_insights()), "utf-8")
+Path("docs/data-dictionary.md").write_text(data_dictionary(DECLARED_TABLES, load_insights()), "utf-8")

@@ -21,9 +21,8 @@ from typing import Any, get_args
 
 import yaml
 
-from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
 from spotifriend_dagster.tables.declaration import Column, ColumnType, Table
-from spotifriend_dagster.tables.raw import RAW_TABLES
+from spotifriend_dagster.tables.declared import DECLARED_TABLES
 
 _HEADER = re.compile(r"\s*/\*(?P<header>.*?)\*/(?P<query>.*)", re.DOTALL)
 _CREATED = re.compile(r"(?P<type>[a-z<>]+)(?P<never_null>!?)\s+(?P<description>\S.*)", re.DOTALL)
@@ -86,7 +85,7 @@ def load_insights(texts: Mapping[str, str] | None = None) -> dict[str, Insight]:
         ValueError: a header cannot be read, or insights read each other in a circle.
     """
     waiting = dict(sorted((texts if texts is not None else _shipped_texts()).items()))
-    known: dict[str, Table] = {table.name: table for table in (*RAW_TABLES, *CLEANED_TABLES)}
+    known: dict[str, Table] = {table.name: table for table in DECLARED_TABLES}
     loaded: dict[str, Insight] = {}
     while waiting:
         ready = [name for name, text in waiting.items() if not (_names_read(text) & waiting.keys() - {name})]

@@ -20,15 +20,14 @@ from spotifriend_dagster.lake.dialect import InvalidSQL, UnsupportedSQL
 from spotifriend_dagster.lake.dialect.case import Case
 from spotifriend_dagster.lake.dialect.literals import FORMAT_LETTERS
 from spotifriend_dagster.lake.dialect.types import OF_DUCKDB, OF_GLUE
-from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
+from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
-from spotifriend_dagster.tables.raw import RAW_TABLES
 
 CASES = dialect.cases()
 INSIGHTS = load_insights()
 SCHEMA = {
     table.name: {column.name: column.type for column in table.all_columns}
-    for table in (*RAW_TABLES, *CLEANED_TABLES, *(insight.table for insight in INSIGHTS.values()))
+    for table in (*DECLARED_TABLES, *(insight.table for insight in INSIGHTS.values()))
 }
 MANY = settings(max_examples=150, deadline=None)
 

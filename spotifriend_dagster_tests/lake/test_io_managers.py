@@ -16,7 +16,6 @@ from spotifriend_dagster.lake.json_lines import to_json_lines
 from spotifriend_dagster.lake.pulls import history_key, write_pull
 from spotifriend_dagster.lake.storage import FolderStorage
 from spotifriend_dagster.tables.cleaned import (
-    CLEANED_TABLES,
     HISTORY_FILES,
     HISTORY_PLAYS,
     PLAYS,
@@ -24,8 +23,9 @@ from spotifriend_dagster.tables.cleaned import (
     RECENT_REJECTS,
 )
 from spotifriend_dagster.tables.declaration import Table
+from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.frames import empty_frame
-from spotifriend_dagster.tables.raw import RAW_TABLES, RECENTLY_PLAYED, STREAMING_HISTORY
+from spotifriend_dagster.tables.raw import RECENTLY_PLAYED, STREAMING_HISTORY
 from spotifriend_dagster_tests.lake.made_frames import made_frame
 
 DAYS = dg.DailyPartitionsDefinition("2025-01-01", end_date="2025-02-01")
@@ -88,7 +88,7 @@ def day_of(table: Table, day: str, rows: int) -> pd.DataFrame:
 
 def test_every_asset_key_names_its_table() -> None:
     """The key of an asset is the folder of its table: raw, cleaned and rejects alike."""
-    for table in (*RAW_TABLES, *CLEANED_TABLES):
+    for table in DECLARED_TABLES:
         assert table_of(key_of(table).path) is table
     with pytest.raises(KeyError):
         table_of(["insights", "sessions"])

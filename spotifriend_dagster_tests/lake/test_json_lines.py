@@ -8,14 +8,14 @@ import pytest
 
 from spotifriend_dagster.lake.json_lines import frame_to_json_lines, read_json_lines, to_json_lines
 from spotifriend_dagster.lake.parquet import UnreadableFile, to_frame
-from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
 from spotifriend_dagster.tables.declaration import Table
+from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.frames import empty_frame
-from spotifriend_dagster.tables.raw import RAW_TABLES, STREAMING_HISTORY
+from spotifriend_dagster.tables.raw import STREAMING_HISTORY
 from spotifriend_dagster_tests.lake.made_frames import made_frame
 
 KEY = "raw/streaming_history/listener=anna/export=e/file.jsonl.gz"
-TABLES = [table for table in (*RAW_TABLES, *CLEANED_TABLES) if table.format == "jsonl"]
+TABLES = [table for table in DECLARED_TABLES if table.format == "jsonl"]
 
 
 def read(content: bytes, table: Table = STREAMING_HISTORY) -> pd.DataFrame:

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from spotifriend_dagster.tables.cleaned import CLEANED_TABLES, PLAYS
+from spotifriend_dagster.tables.cleaned import PLAYS
 from spotifriend_dagster.tables.declaration import Column, Table, pick
+from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
-from spotifriend_dagster.tables.raw import RAW_TABLES
 
 N = Column("n", "bigint", "A number.", nullable=False)
 HEARD = Table("heard", "cleaned", "cleaned/heard", "A table.", ("n",), (N,))
@@ -31,7 +31,7 @@ def test_a_contradiction_is_refused(change: dict[str, object], sentence: str) ->
 
 def test_every_table_has_a_place_and_a_name_of_its_own() -> None:
     """Two tables in one folder would overwrite each other; two of one name would hide each other from SQL."""
-    tables = [*RAW_TABLES, *CLEANED_TABLES, *(insight.table for insight in load_insights().values())]
+    tables = [*DECLARED_TABLES, *(insight.table for insight in load_insights().values())]
     assert len({table.name for table in tables}) == len(tables)
     assert len({table.folder for table in tables}) == len(tables)
     assert all(table.column("listener") for table in tables), "whose is it?"
@@ -39,7 +39,7 @@ def test_every_table_has_a_place_and_a_name_of_its_own() -> None:
 
 def test_no_column_of_a_key_may_be_null() -> None:
     """A row whose key is missing cannot be told from another."""
-    tables = [*RAW_TABLES, *CLEANED_TABLES]
+    tables = DECLARED_TABLES
     assert {(table.name, name) for table in tables for name in table.grain if table.column(name).nullable} == set()
 
 

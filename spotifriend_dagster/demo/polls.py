@@ -1,6 +1,6 @@
-"""What the Web API's recently-played would have answered, in the shape of an app in development mode.
+"""What the Web API's recently-played knows of a truth, and answers at an instant.
 
-Exports are in `exports.py`. Asking, and storing the answers, belongs to others: these are only bodies.
+Exports are in `exports.py`, the objects in `objects.py`, a server that can be asked in `spotify/`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spotifriend_dagster.demo.catalogue import Catalogue
 from spotifriend_dagster.demo.listener import Truth
+from spotifriend_dagster.demo.objects import Objects
 
-ENDPOINT = "https://api.spotify.com/v1/me/player/recently-played"
+PATH = "me/player/recently-played"
 PAGE_PLAYS = 50
 LEAST_MS = 30_000
 """Shorter plays are not told."""
@@ -50,26 +50,19 @@ def answers_at(truth: Truth, instants: Iterable[datetime]) -> Iterator[tuple[pd.
     Yields:
         The instant and the answer's body. A play is one object in all answers that hold it: not to be changed.
     """
-    plays = polled_plays(truth)
-    played_at, known_at = (plays[name].to_numpy(dtype="datetime64[ms]") for name in ("played_at", "known_at"))
-    items = _Items(truth.catalogue, plays)
+    recently_played = RecentlyPlayed(polled_plays(truth), Objects(truth.catalogue))
     for instant in instants:
         now = pd.Timestamp(instant)
-        at = np.datetime64(int(now.timestamp() * 1000), "ms")
-        end = int(np.searchsorted(played_at, at, side="right"))
-        begin = max(end - _LOOK_BACK, 0)
-        known = begin + np.flatnonzero(known_at[begin:end] <= at)
-        if len(known) < PAGE_PLAYS:
-            known = np.flatnonzero(known_at[:end] <= at)
-        yield now, _answer([items[place] for place in known[: -PAGE_PLAYS - 1 : -1].tolist()])
+        yield now, recently_played.answer(now)
 
 
 def polled_plays(truth: Truth) -> pd.DataFrame:
     """Every play that the Web API ever knows of, by `played_at`.
 
     Returns:
-        event (the index in `truth.events`), played_at and known_at (UTC, in milliseconds), context_uri, and shown: the
-        row of `catalogue.releases` that the API names. Now and then that is another release of the recording than the
+        event (the index in `truth.events`), played_at, known_at and known_until (UTC, in milliseconds; no
+        `known_until` where it is known for good), context_uri, and shown: the row of `catalogue.releases` that the API
+        names. Now and then that is another release of the recording than the
         one that was played, and that the exports name.
     """
     events = truth.events
@@ -85,6 +78,7 @@ def polled_plays(truth: Truth) -> pd.DataFrame:
             "event": events.index,
             "played_at": played_at,
             "known_at": events["reported_at"].where(events["reported_at"] > played_at, played_at),
+            "known_until": pd.Series(pd.NaT, events.index, dtype="datetime64[ms, UTC]"),
             "context_uri": events["context_uri"],
             "shown": np.where(is_relinked[release], recording, release),
         }
@@ -92,97 +86,75 @@ def polled_plays(truth: Truth) -> pd.DataFrame:
     return plays.sort_values(["played_at", "event"], ignore_index=True)
 
 
-class _Items(dict[int, dict[str, Any]]):
-    """The plays of answers, by their place among all: made when first asked for."""
+class RecentlyPlayed:
+    """Answers of recently-played to one listener, from plays as `polled_plays` gives them.
 
-    def __init__(self, catalogue: Catalogue, plays: pd.DataFrame) -> None:
-        super().__init__()
-        self._tracks = _Tracks(catalogue)
-        self._plays = {name: plays[name].tolist() for name in ("shown", "context_uri")}
-        self._played_at = np.datetime_as_string(plays["played_at"].to_numpy(dtype="datetime64[ms]"), timezone="UTC")
+    A play is one object in all answers that hold it: not to be changed.
+    """
 
-    def __missing__(self, place: int) -> dict[str, Any]:
-        context = self._plays["context_uri"][place]
-        self[place] = {
-            "track": self._tracks[self._plays["shown"][place]],
-            "played_at": str(self._played_at[place]),
-            "context": _reference(context, "uri", "type", "href", "external_urls")
-            if isinstance(context, str)
-            else None,
+    def __init__(self, plays: pd.DataFrame, objects: Objects) -> None:
+        plays = plays.sort_values(["played_at", "event"], ignore_index=True)
+        instants = plays[["played_at", "known_at", "known_until"]].to_numpy(dtype="datetime64[ms]").T
+        self._played_at, self._known_at, self._known_until = instants
+        self._written = np.datetime_as_string(self._played_at, timezone="UTC")
+        self._said = {name: plays[name].tolist() for name in ("shown", "context_uri")}
+        self._objects = objects
+        self._items: dict[int, dict[str, Any]] = {}
+
+    def answer(
+        self, now: datetime, limit: int = PAGE_PLAYS, *, before: int | None = None, after: int | None = None
+    ) -> dict[str, Any]:
+        """The newest plays of the 50 that can be had at `now` (UTC-aware).
+
+        Args:
+            now: when it is asked.
+            limit: how many at most, up to 50.
+            before: only plays before this instant, in milliseconds of Unix time.
+            after: only plays after this instant, in milliseconds of Unix time.
+        """
+        places = self._newest(np.datetime64(int(now.timestamp() * 1000), "ms"))
+        epoch_ms = self._played_at[places].astype("int64")
+        if before is not None:
+            places = places[epoch_ms < before]
+        elif after is not None:
+            places = places[epoch_ms > after]
+        return self._page(places[:limit].tolist(), limit, after)
+
+    def _newest(self, at: np.datetime64) -> np.ndarray:
+        """The places of the 50 newest plays that are known, newest first."""
+        end = int(np.searchsorted(self._played_at, at, side="right"))
+        begin = max(end - _LOOK_BACK, 0)
+        known = begin + np.flatnonzero(self._is_known(begin, end, at))
+        if len(known) < PAGE_PLAYS:
+            known = np.flatnonzero(self._is_known(0, end, at))
+        return known[: -PAGE_PLAYS - 1 : -1]
+
+    def _is_known(self, begin: int, end: int, at: np.datetime64) -> np.ndarray:
+        is_forgotten = self._known_until[begin:end] <= at  # false where there is no such instant
+        return np.asarray((self._known_at[begin:end] <= at) & ~is_forgotten)
+
+    def _page(self, places: list[int], limit: int, after: int | None) -> dict[str, Any]:
+        address, cursors, next_ = f"{self._objects.api_url}{PATH}", None, None
+        if places:
+            newest, oldest = self._played_at[[places[0], places[-1]]].astype("int64").tolist()
+            cursors = {"after": str(newest), "before": str(oldest)}
+            onwards = f"before={oldest}" if after is None else f"after={newest}"
+            next_ = f"{address}?{onwards}&limit={limit}"
+        return {
+            "items": [self._item(place) for place in places],
+            "next": next_,
+            "cursors": cursors,
+            "limit": limit,
+            "href": f"{address}?limit={limit}",
         }
-        return self[place]
 
-
-class _Tracks(dict[int, dict[str, Any]]):
-    """Full track objects by the row of the release: made when first asked for."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        super().__init__()
-        self._catalogue = catalogue
-
-    def __missing__(self, release: int) -> dict[str, Any]:
-        said = self._catalogue.releases.iloc[release]
-        recording = self._catalogue.recordings.iloc[said["recording"]]
-        album = self._catalogue.albums.iloc[said["album"]]
-        featured = [recording["featured"]] if recording["featured"] >= 0 else []
-        self[release] = {
-            "album": {
-                "album_type": album["album_type"],
-                "total_tracks": int(album["total_tracks"]),
-                "artists": [self._artist(album["artist"])],
-                "images": [],
-                "name": album["title"],
-                "release_date": album["release_date"],
-                "release_date_precision": "day",
-                **_reference(album["uri"]),
-            },
-            "artists": [self._artist(artist) for artist in (recording["artist"], *featured)],
-            "disc_number": 1,
-            "duration_ms": int(said["duration_ms"]),
-            "explicit": False,
-            "external_ids": {"isrc": said["isrc"]} if isinstance(said["isrc"], str) else {},
-            "is_local": False,
-            "is_playable": True,
-            "name": recording["title"],
-            "track_number": int(said["track_number"]),
-            **_reference(said["uri"]),
-        }
-        return self[release]
-
-    def _artist(self, artist: int) -> dict[str, Any]:
-        said = self._catalogue.artists.iloc[artist]
-        return {"name": said["name"], **_reference(said["uri"])}
-
-
-_REFERENCE = ("external_urls", "href", "id", "type", "uri")
-
-
-def _reference(uri: str, *fields: str) -> dict[str, Any]:
-    """How an object is named: its id, URI, type and addresses, or those `fields` of them."""
-    _, kind, id_ = uri.split(":")
-    named = {
-        "external_urls": {"spotify": f"https://open.spotify.com/{kind}/{id_}"},
-        "href": f"https://api.spotify.com/v1/{kind}s/{id_}",
-        "id": id_,
-        "type": kind,
-        "uri": uri,
-    }
-    return {field: named[field] for field in fields or _REFERENCE}
-
-
-def _answer(items: list[dict[str, Any]]) -> dict[str, Any]:
-    cursors = None
-    if items:
-        newest, oldest = (_epoch_ms(items[place]["played_at"]) for place in (0, -1))
-        cursors = {"after": str(newest), "before": str(oldest)}
-    return {
-        "items": items,
-        "next": f"{ENDPOINT}?before={cursors['before']}&limit={PAGE_PLAYS}" if cursors else None,
-        "cursors": cursors,
-        "limit": PAGE_PLAYS,
-        "href": f"{ENDPOINT}?limit={PAGE_PLAYS}",
-    }
-
-
-def _epoch_ms(instant: str) -> int:
-    return int(np.datetime64(instant.removesuffix("Z"), "ms").astype("int64"))
+    def _item(self, place: int) -> dict[str, Any]:
+        if place not in self._items:
+            context = self._said["context_uri"][place]
+            named = ("uri", "type", "href", "external_urls")
+            self._items[place] = {
+                "track": self._objects.track(self._said["shown"][place]),
+                "played_at": str(self._written[place]),
+                "context": self._objects.reference(context, *named) if isinstance(context, str) else None,
+            }
+        return self._items[place]

@@ -20,9 +20,11 @@ from spotifriend_dagster.checks.rules import rules_across_tables
 from spotifriend_dagster.lake.catalog import FolderCatalog
 from spotifriend_dagster.lake.engine import DuckDBEngine
 from spotifriend_dagster.lake.io_managers import TableIOManager
+from spotifriend_dagster.lake.secrets import FolderSecrets
 from spotifriend_dagster.lake.storage import FolderStorage
 from spotifriend_dagster.partitions import days_from
 from spotifriend_dagster.settings import ListenersFile, Settings, load_settings
+from spotifriend_dagster.sources.spotify.app import SpotifyApp
 
 
 def build_lake(settings: Settings) -> Lake:
@@ -30,6 +32,21 @@ def build_lake(settings: Settings) -> Lake:
     storage = FolderStorage(settings.lake)
     catalog_ = FolderCatalog(storage)
     return Lake(storage, catalog_, DuckDBEngine(storage, catalog_))
+
+
+def build_app(settings: Settings) -> SpotifyApp:
+    """The Spotify app that the settings name; one without a client id where they name none."""
+    return SpotifyApp(
+        client_id=settings.spotify_client_id,
+        redirect_uri=settings.spotify_redirect_uri,
+        api_url=settings.spotify_api_url + "/",
+        accounts_url=settings.spotify_accounts_url,
+    )
+
+
+def build_secrets(settings: Settings) -> FolderSecrets:
+    """Where the home's secrets are."""
+    return FolderSecrets(settings.secrets)
 
 
 def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None) -> dg.Definitions:

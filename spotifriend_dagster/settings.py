@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,6 +21,8 @@ from spotifriend_dagster.cleaning.time_zones import UnknownTimeZone, ZoneHistory
 
 LISTENER_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _EARLIEST_DAY = date(2006, 1, 1)
+_CLIENT_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")
+_LOOPBACK = ("127.0.0.1", "::1")
 _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -36,6 +39,13 @@ class Settings(BaseSettings):
     home: Path = Path(".spotifriend")
     first_day: date = date(2025, 1, 1)
     """The first day of collection that Dagster offers as a partition."""
+    spotify_client_id: str | None = None
+    """The client id of the user's own Spotify app; docs/spotify-app.md shows how to make one."""
+    spotify_redirect_uri: str = "http://127.0.0.1:8888/callback"
+    spotify_api_url: str = "https://api.spotify.com/v1"
+    spotify_accounts_url: str = "https://accounts.spotify.com"
+    api_budget: int = 300
+    """How many calls of the Web API are made for a listener on a UTC day, at most."""
 
     @field_validator("home", mode="after")
     @classmethod
@@ -58,10 +68,47 @@ class Settings(BaseSettings):
             raise ValueError(f"{day} is too early, or to come")
         return day
 
+    @field_validator("spotify_client_id", mode="after")
+    @classmethod
+    def _an_id(cls, said: str | None) -> str | None:
+        if said is not None and not _CLIENT_ID.fullmatch(said := said.strip()):
+            raise ValueError("not of the shape of a client id")
+        return said
+
+    @field_validator("spotify_redirect_uri", mode="after")
+    @classmethod
+    def _on_this_machine(cls, said: str) -> str:
+        parts = urlsplit(said)
+        is_plain = parts.scheme == "http" and parts.path.startswith("/") and not (parts.query or parts.fragment)
+        if not is_plain or parts.hostname not in _LOOPBACK or not parts.port:  # port raises ValueError itself
+            raise ValueError("not a loopback address with a port and a path")
+        return said
+
+    @field_validator("spotify_api_url", "spotify_accounts_url", mode="after")
+    @classmethod
+    def _not_overheard(cls, said: str) -> str:
+        parts = urlsplit(said)
+        is_overheard = parts.scheme == "http" and parts.hostname not in _LOOPBACK
+        if parts.scheme not in ("http", "https") or not parts.hostname or is_overheard or parts.query or parts.fragment:
+            raise ValueError("not an address that tokens may be sent to")
+        return said.rstrip("/")
+
+    @field_validator("api_budget", mode="after")
+    @classmethod
+    def _some(cls, said: int) -> int:
+        if said < 1:
+            raise ValueError("nothing could be collected")
+        return said
+
     @property
     def lake(self) -> Path:
         """Where the lake is."""
         return self.home / "lake"
+
+    @property
+    def secrets(self) -> Path:
+        """Where the listeners' tokens are."""
+        return self.home / "secrets"
 
     @property
     def dagster_home(self) -> Path:
@@ -84,6 +131,11 @@ def load_settings(**overrides: Any) -> Settings:
         "deployment": "local",
         "home": "a folder, or where one can be made",
         "first_day": f"a date, YYYY-MM-DD, from {_EARLIEST_DAY} to today",
+        "spotify_client_id": "the letters and digits that the app's page on developer.spotify.com/dashboard shows",
+        "spotify_redirect_uri": "http://127.0.0.1:<port>/<path>, as it is registered with the app",
+        "spotify_api_url": "an https address (http on this machine only)",
+        "spotify_accounts_url": "an https address (http on this machine only)",
+        "api_budget": "a number of calls, 1 or more",
     }
     known = {f"SPOTIFRIEND_{name.upper()}" for name in Settings.model_fields}
     for variable in os.environ:

@@ -73,6 +73,22 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     [
         ("DEPLOYMENT", "xyz", "local"),
         ("DEPLOYMENT", "LOCAL", "local"),
+        ("SPOTIFY_CLIENT_ID", "your client id", "the letters and digits that the app's page on developer.spotify.com"),
+        *(
+            ("SPOTIFY_REDIRECT_URI", unusable, "http://127.0.0.1:<port>/<path>, as it is registered with the app")
+            for unusable in (
+                "http://localhost:8888/callback",  # Spotify refuses the name since April 2025
+                "https://127.0.0.1:8888/callback",
+                "http://127.0.0.1/callback",
+                "http://127.0.0.1:99999/callback",
+                "http://127.0.0.1:8888",
+                "http://192.168.0.2:8888/callback",
+            )
+        ),
+        ("SPOTIFY_API_URL", "http://example.com/v1", "an https address (http on this machine only)"),
+        ("SPOTIFY_ACCOUNTS_URL", "accounts.spotify.com", "an https address (http on this machine only)"),
+        ("API_BUDGET", "0", "a number of calls, 1 or more"),
+        ("API_BUDGET", "many", "a number of calls, 1 or more"),
         *(
             ("FIRST_DAY", nonsense, "a date, YYYY-MM-DD, from 2006-01-01 to today")
             for nonsense in ("yesterday", "2025-02-30", "01.02.2025", "86400", "20250101", "0001-01-01", "9999-12-31")
@@ -115,8 +131,9 @@ def test_a_misspelt_variable_is_not_passed_over(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(SettingsError) as refused:
         load_settings()
     assert str(refused.value) == (
-        "SPOTIFRIEND_HOMES is not a setting; the settings are SPOTIFRIEND_DEPLOYMENT, SPOTIFRIEND_FIRST_DAY, "
-        "SPOTIFRIEND_HOME."
+        "SPOTIFRIEND_HOMES is not a setting; the settings are SPOTIFRIEND_API_BUDGET, SPOTIFRIEND_DEPLOYMENT, "
+        "SPOTIFRIEND_FIRST_DAY, SPOTIFRIEND_HOME, SPOTIFRIEND_SPOTIFY_ACCOUNTS_URL, SPOTIFRIEND_SPOTIFY_API_URL, "
+        "SPOTIFRIEND_SPOTIFY_CLIENT_ID, SPOTIFRIEND_SPOTIFY_REDIRECT_URI."
     )
 
 

@@ -9,7 +9,11 @@ class SourceError(Exception):
 
 
 class PermanentError(SourceError):
-    """Trying again cannot help: the cure is the user's."""
+    """Trying again cannot help: the cure is the user's, or it is to wait."""
+
+
+class TransientError(SourceError):
+    """It was tried again a few times, in vain; a later run may well succeed."""
 
 
 class ExportError(PermanentError):

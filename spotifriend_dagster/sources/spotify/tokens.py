@@ -1,0 +1,146 @@
+"""A listener's token: what is kept of their consent, and for how long it holds. Renewing it belongs to `renewal.py`.
+
+Where secrets are is the business of whoever hands a `Secrets`; here each is one text under `spotify/<listener>`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from spotifriend_dagster.sources.spotify.errors import NotSignedIn
+
+_VERSION = 1
+_CONSENT_MONTHS = 6
+_MARGIN = timedelta(seconds=60)
+
+
+class Secrets(Protocol):
+    """Small texts that nobody else may read, by name (`spotify/anna`)."""
+
+    def read(self, name: str) -> str | None:
+        """The text; None where there is none.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+
+    def write(self, name: str, text: str) -> None:
+        """Put a text in place of whatever has its name, whole or not at all.
+
+        Raises:
+            OSError: it cannot be written; what was there is still there.
+        """
+
+    def delete(self, name: str) -> None:
+        """Remove a text; one that is not there is no error."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """What Spotify gave for a listener's consent. Instants are UTC.
+
+    `expires_at` is of the access token, by this machine's clock; `authorized_at` is when the listener consented;
+    `scopes` are those granted; `ended_at` is when Spotify said that the consent had ended, None while it has not.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_at: datetime
+    authorized_at: datetime
+    scopes: frozenset[str]
+    account_id: str = field(repr=False)
+    client_id: str
+    ended_at: datetime | None = None
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether the access token can be used for another minute."""
+        return now + _MARGIN < self.expires_at
+
+
+def read_token(secrets: Secrets, listener: str) -> Token | None:
+    """The listener's token; None where they are not signed in.
+
+    Raises:
+        NotSignedIn: there is one, but it cannot be read, or another version of this program wrote it.
+    """
+    try:
+        text = secrets.read(_name(listener))
+    except (OSError, UnicodeDecodeError) as error:
+        why = f"has a sign-in that cannot be read ({getattr(error, 'strerror', None) or 'it is damaged'})"
+        raise NotSignedIn(listener, why) from None
+    if text is None:
+        return None
+    try:
+        said = json.loads(text)
+        if said["version"] != _VERSION:
+            raise NotSignedIn(listener, "has a sign-in of another version of SpotiFriend")
+        return _token(said)
+    except (ValueError, TypeError, KeyError):
+        # The cause holds the text, and the text holds tokens.
+        raise NotSignedIn(listener, "has a sign-in that cannot be read (it is damaged)") from None
+
+
+def write_token(secrets: Secrets, listener: str, token: Token) -> None:
+    """Keep the listener's token.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    said = {
+        "version": _VERSION,
+        "access_token": token.access_token,
+        "refresh_token": token.refresh_token,
+        "expires_at": token.expires_at.isoformat(),
+        "authorized_at": token.authorized_at.isoformat(),
+        "scopes": sorted(token.scopes),
+        "account_id": token.account_id,
+        "client_id": token.client_id,
+        "ended_at": token.ended_at and token.ended_at.isoformat(),
+    }
+    secrets.write(_name(listener), json.dumps(said, indent=1))
+
+
+def forget_token(secrets: Secrets, listener: str) -> None:
+    """Remove the listener's token, readable or not; none is no error."""
+    secrets.delete(_name(listener))
+
+
+def consent_ends_at(token: Token) -> datetime:
+    """When Spotify stops renewing the token: six calendar months after the listener's consent, or when it did."""
+    import pandas as pd  # noqa: PLC0415 - where it is used
+
+    if token.ended_at is not None:
+        return token.ended_at
+    ends_at: datetime = (pd.Timestamp(token.authorized_at) + pd.DateOffset(months=_CONSENT_MONTHS)).to_pydatetime()
+    return ends_at
+
+
+def consent_days_left(token: Token, now: datetime) -> int:
+    """Whole days until the consent ends; 0 on its last day and after it."""
+    return max((consent_ends_at(token) - now).days, 0)
+
+
+def _name(listener: str) -> str:
+    return f"spotify/{listener}"
+
+
+def _token(said: Mapping[str, Any]) -> Token:
+    texts = {name: said[name] for name in ("access_token", "refresh_token", "account_id", "client_id")}
+    scopes = said["scopes"]
+    if not all(isinstance(text, str) and text for text in (*texts.values(), *scopes)):
+        raise ValueError("Not the shape of a token.")
+    return Token(
+        **texts,
+        expires_at=_instant(said["expires_at"]),
+        authorized_at=_instant(said["authorized_at"]),
+        scopes=frozenset(scopes),
+        ended_at=None if said["ended_at"] is None else _instant(said["ended_at"]),
+    )
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

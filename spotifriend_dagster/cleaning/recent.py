@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 import pandas as pd
 
-from spotifriend_dagster.cleaning.instants import LONGEST_PLAY_MS, problems_of_instants, read_instants
+from spotifriend_dagster.cleaning.api_objects import mapping, text, track_facts
+from spotifriend_dagster.cleaning.instants import problems_of_instants, read_instants
 from spotifriend_dagster.cleaning.media import without_placeholder_names
 from spotifriend_dagster.cleaning.payloads import parse_json
 from spotifriend_dagster.tables.cleaned import RECENT_PAGES, RECENT_PLAYS, RECENT_REJECTS
@@ -129,40 +130,16 @@ def _play(item: Any, seen: dict[Any, dict[str, Any]]) -> dict[str, Any]:
         return {"reason": "no track"}
     if track.get("type") == "episode":
         return {"reason": "an episode, not a track"}
-    uri = _text(track.get("uri"))
+    uri = text(track.get("uri"))
     if uri is None:
         return {"reason": "no track URI"}
-    played_at = _text(item.get("played_at"))
+    played_at = text(item.get("played_at"))
     if (played_at, uri) not in seen:
-        seen[played_at, uri] = _columns(played_at, uri, track, _dict(item.get("context")))
+        context_uri = text(mapping(item.get("context")).get("uri"))
+        seen[played_at, uri] = {
+            "played_at": played_at,
+            "track_uri": uri,
+            **track_facts(track),
+            "context_uri": context_uri,
+        }
     return seen[played_at, uri]
-
-
-def _columns(played_at: str | None, uri: str, track: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
-    artists = [artist for artist in _list(track.get("artists")) if isinstance(artist, dict)]
-    names = [_text(artist.get("name")) for artist in artists]
-    duration_ms = track.get("duration_ms")
-    return {
-        "played_at": played_at,
-        "track_uri": uri,
-        "track_name": _text(track.get("name")),
-        "artist_name": names[0] if names else None,
-        "album_name": _text(_dict(track.get("album")).get("name")),
-        "artist_ids": [_text(artist.get("id")) for artist in artists],
-        "artist_names": names,
-        "isrc": _text(_dict(track.get("external_ids")).get("isrc")),
-        "duration_ms": duration_ms if type(duration_ms) is int and 0 < duration_ms <= LONGEST_PLAY_MS else None,
-        "context_uri": _text(context.get("uri")),
-    }
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
 from spotifriend_dagster.demo.diary import HOME_COUNTRY
+from spotifriend_dagster.demo.library import Library, collect_library
 from spotifriend_dagster.demo.listener import Truth
 from spotifriend_dagster.demo.objects import Objects
 from spotifriend_dagster.demo.polls import RecentlyPlayed, polled_plays
@@ -33,6 +35,11 @@ class Listener:
         self.display_name, self.email = name.title(), f"{name}@example.com"
         self.is_allow_listed = True
         self.plays = polled_plays(truth)
+
+    @cached_property
+    def library(self) -> Library:
+        """What the listener keeps."""
+        return collect_library(self.truth)
 
     @property
     def plays(self) -> pd.DataFrame:

@@ -75,7 +75,7 @@ class SimulatedSpotify:
         self.listeners = {
             name: Listener(name, truth, objects[id(truth.catalogue)]) for name, truth in listeners.items()
         }
-        self.web_api = WebApi(ENDPOINTS, dialect, self.api_url)
+        self.web_api = WebApi(ENDPOINTS, dialect, self.api_url, objects.values())
 
     @property
     def accounts_url(self) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from spotifriend_dagster.demo.objects import Dialect
+from spotifriend_dagster.demo.objects import Dialect, Objects
 from spotifriend_dagster.demo.spotify.answers import Answer, Refusal, api_error, json_answer, text_answer
 from spotifriend_dagster.demo.spotify.people import Listener
 
@@ -31,6 +31,7 @@ class Call:
         address: without its query.
         query: its parameters.
         now: when it is asked (UTC-aware).
+        catalogues: where an id may be found.
     """
 
     listener: Listener
@@ -38,6 +39,16 @@ class Call:
     address: str
     query: Mapping[str, str]
     now: datetime
+    catalogues: Collection[Objects]
+
+    @property
+    def is_extended(self) -> bool:
+        """Whether the app has extended quota."""
+        return self.listener.objects.is_extended
+
+    def elsewhere(self, address: str) -> Call:
+        """The same call, without its query, of another address."""
+        return replace(self, address=address, query={})
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
         """A parameter that is a number, or 400."""
@@ -52,7 +63,9 @@ class Call:
         return f"{self.address}?{urlencode(said)}" if said else self.address
 
 
-def page(call: Call, rows: list[Any], write: Callable[[Any], Any], *, limit: int = 20, most: int = MOST_ITEMS) -> Any:
+def page(
+    call: Call, rows: Sequence[Any], write: Callable[[Any], Any], *, limit: int = 20, most: int = MOST_ITEMS
+) -> Any:
     """A page by offset of what `write` makes of the rows; `limit` is the default, `most` the highest."""
     limit = call.number("limit", limit, 1, most)
     offset = call.number("offset", 0, 0, 100_000)
@@ -88,8 +101,11 @@ class Endpoint:
 class WebApi:
     """The endpoints, for apps in one dialect; `owner_has_premium` is about the owner of the app."""
 
-    def __init__(self, endpoints: tuple[Endpoint, ...], dialect: Dialect, api_url: str) -> None:
+    def __init__(
+        self, endpoints: tuple[Endpoint, ...], dialect: Dialect, api_url: str, catalogues: Collection[Objects]
+    ) -> None:
         self.owner_has_premium = True
+        self._catalogues = catalogues
         self._endpoints = [(re.compile(endpoint.path), endpoint) for endpoint in endpoints]
         self._is_reduced = dialect == "development"
         self._api_url = api_url
@@ -113,6 +129,6 @@ class WebApi:
                     raise Refusal(api_error(403, "Forbidden"))
                 if endpoint.scope is not None and endpoint.scope not in scopes:
                     raise Refusal(api_error(403, "Insufficient client scope"))
-                call = Call(listener, scopes, f"{self._api_url}{path}", query, now)
+                call = Call(listener, scopes, f"{self._api_url}{path}", query, now, self._catalogues)
                 return json_answer(endpoint.answer(call, *match.groups()))
         raise Refusal(api_error(404, "Service not found"))

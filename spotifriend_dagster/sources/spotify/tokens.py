@@ -1,4 +1,4 @@
-"""A listener's token: what is kept of their consent, and for how long it holds. Renewing it belongs to `renewal.py`.
+"""A listener's token: what is kept of their consent, and for how long it holds. Renewing it belongs to `access.py`.
 
 Where secrets are is the business of whoever hands a `Secrets`; here each is one text under `spotify/<listener>`.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from spotifriend_dagster.sources.spotify.errors import NotSignedIn
+from spotifriend_dagster.sources.spotify.errors import NotSignedIn, SignInError
 
 _VERSION = 1
 _CONSENT_MONTHS = 6
@@ -88,7 +88,7 @@ def write_token(secrets: Secrets, listener: str, token: Token) -> None:
     """Keep the listener's token.
 
     Raises:
-        OSError: it cannot be written.
+        SignInError: it cannot be written; what was there is still there.
     """
     said = {
         "version": _VERSION,
@@ -101,7 +101,13 @@ def write_token(secrets: Secrets, listener: str, token: Token) -> None:
         "client_id": token.client_id,
         "ended_at": token.ended_at and token.ended_at.isoformat(),
     }
-    secrets.write(_name(listener), json.dumps(said, indent=1))
+    try:
+        secrets.write(_name(listener), json.dumps(said, indent=1))
+    except OSError as error:
+        raise SignInError(
+            f"The sign-in of {listener} cannot be kept ({error.strerror}): free some space, or make the folder "
+            "writable, and try again."
+        ) from None
 
 
 def forget_token(secrets: Secrets, listener: str) -> None:

@@ -18,7 +18,7 @@ columns:
   idle_days: bigint! Complete days of 24 h from then to the end of coverage.
   is_censored: boolean! Whether the discovery falls in the first 90 days of the known history.
 */
-WITH artists AS (
+WITH heard_artists AS (
     SELECT
         listener,
         artist_name,
@@ -38,17 +38,17 @@ figures AS (
             DATE_TRUNC('month', artist_discovery.discovered_on),
             DATE_TRUNC('month', listening_totals.last_date)
         ) + 1 AS months,
-        artists.active_months AS active_months,
+        heard_artists.active_months AS active_months,
         artist_discovery.listens AS listens,
-        artists.ms_played AS ms_played,
-        CAST(artists.ms_played AS double) / NULLIF(listening_totals.track_ms_played, 0) AS ms_played_share,
+        heard_artists.ms_played AS ms_played,
+        CAST(heard_artists.ms_played AS double) / NULLIF(listening_totals.track_ms_played, 0) AS ms_played_share,
         artist_discovery.last_listen_at AS last_listen_at,
         DATE_DIFF('day', artist_discovery.last_listen_at, listening_totals.coverage_end) AS idle_days,
         artist_discovery.is_censored AS is_censored
     FROM artist_discovery
-    INNER JOIN artists
-        ON artists.listener = artist_discovery.listener
-        AND artists.artist_name = artist_discovery.artist_name
+    INNER JOIN heard_artists
+        ON heard_artists.listener = artist_discovery.listener
+        AND heard_artists.artist_name = artist_discovery.artist_name
     INNER JOIN listening_totals ON listening_totals.listener = artist_discovery.listener
 ),
 loyalties AS (

@@ -21,7 +21,7 @@ columns:
   rank_change: bigint previous_rank − rank, positive for a rise; null where it had none.
   is_minimum: boolean! Whether a day of the period is not completely known, so that plays may be missing.
 */
-WITH tracks AS (
+WITH track_plays AS (
     SELECT
         listener,
         DATE_TRUNC('month', local_date) AS month_start,
@@ -49,7 +49,7 @@ by_month AS (
         SUM(ms_played) AS ms_played,
         MIN(started_at) FILTER (WHERE is_listen) AS first_listen_at,
         MIN(play_number) FILTER (WHERE is_listen) AS first_play_number
-    FROM tracks
+    FROM track_plays
     WHERE artist_name IS NOT NULL
     GROUP BY listener, month_start, artist_name
     UNION ALL
@@ -64,7 +64,7 @@ by_month AS (
         SUM(ms_played) AS ms_played,
         MIN(started_at) FILTER (WHERE is_listen) AS first_listen_at,
         MIN(play_number) FILTER (WHERE is_listen) AS first_play_number
-    FROM tracks
+    FROM track_plays
     WHERE recording_id IS NOT NULL
     GROUP BY listener, month_start, recording_id
     UNION ALL
@@ -79,7 +79,7 @@ by_month AS (
         SUM(ms_played) AS ms_played,
         MIN(started_at) FILTER (WHERE is_listen) AS first_listen_at,
         MIN(play_number) FILTER (WHERE is_listen) AS first_play_number
-    FROM tracks
+    FROM track_plays
     WHERE artist_name IS NOT NULL AND album_name IS NOT NULL
     GROUP BY listener, month_start, artist_name, album_name
 ),

@@ -18,7 +18,8 @@ from spotifriend_dagster.sources.errors import PermanentError, TransientError
 _GUIDE = "docs/spotify-app.md"
 
 
-def _login(listener: str) -> str:
+def login_command(listener: str) -> str:
+    """The cure of most of these."""
     return f"spotifriend login --listener {listener}"
 
 
@@ -44,7 +45,7 @@ class NotSignedIn(SignInError):
     """There is no usable token of the listener."""
 
     def __init__(self, listener: str, why: str = "is not signed in to Spotify") -> None:
-        super().__init__(f"{listener} {why}: {_login(listener)}")
+        super().__init__(f"{listener} {why}: {login_command(listener)}")
 
 
 class ConsentEnded(SignInError):
@@ -53,7 +54,7 @@ class ConsentEnded(SignInError):
     def __init__(self, listener: str) -> None:
         super().__init__(
             f"{listener}'s consent has ended (Spotify ends it six months after signing in, and when the app is removed "
-            f"from the account): {_login(listener)}"
+            f"from the account): {login_command(listener)}"
         )
 
 
@@ -120,7 +121,7 @@ class MissingScope(Denied):
     """The listener's consent does not cover this; `scope` is what is missing."""
 
     def __init__(self, listener: str, scope: str, cost: str) -> None:
-        super().__init__(f"{listener}'s consent lacks {scope}, so {cost}: {_login(listener)}")
+        super().__init__(f"{listener}'s consent lacks {scope}, so {cost}: {login_command(listener)}")
         self.scope = scope
 
 

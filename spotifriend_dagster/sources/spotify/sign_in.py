@@ -201,7 +201,7 @@ def _listening(redirect_uri: str, answers: Queue[str]) -> Iterator[None]:
     except OSError as error:
         raise SignInError(
             f"Port {port} of this machine cannot be used for the browser's answer ({error.strerror}): end what uses "
-            "it, or use --no-browser, or register another port with the app and set SPOTIFRIEND_SPOTIFY_REDIRECT_URI to it."
+            "it, use --no-browser, or register another port with the app in SPOTIFRIEND_SPOTIFY_REDIRECT_URI."
         ) from None
     with server:
         serving = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from spotifriend_dagster.sources.spotify.errors import NotSignedIn, SignInError
+from spotifriend_dagster.sources.spotify.errors import ConsentEnded, NotSignedIn, SignInError, login_command
 
 _VERSION = 1
 _CONSENT_MONTHS = 6
+_SOON_DAYS = 30
 _MARGIN = timedelta(seconds=60)
 
 
@@ -128,6 +129,23 @@ def consent_ends_at(token: Token) -> datetime:
 def consent_days_left(token: Token, now: datetime) -> int:
     """Whole days until the consent ends; 0 on its last day and after it."""
     return max((consent_ends_at(token) - now).days, 0)
+
+
+def consent_sentence(secrets: Secrets, listener: str, now: datetime) -> str:
+    """How it stands with a listener's consent, for people."""
+    try:
+        token = read_token(secrets, listener)
+    except NotSignedIn as error:
+        return str(error)
+    if token is None:
+        return str(NotSignedIn(listener))
+    days = consent_days_left(token, now)
+    if not days:
+        return str(ConsentEnded(listener))
+    sentence = (
+        f"{listener} is signed in to Spotify: {days} days of consent left, until {consent_ends_at(token):%Y-%m-%d}"
+    )
+    return sentence if days > _SOON_DAYS else f"{sentence}; sign in again before: {login_command(listener)}"
 
 
 def _name(listener: str) -> str:

@@ -1,0 +1,213 @@
+"""`spotifriend`: the command line. Every command is a thin layer over a room: jobs, the lake, reports.
+
+What a command works with is in `session.py`, signing in and out in `consent.py`. What people read in the terminal after
+a run is made in `reports/terminal.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from spotifriend_dagster.cli.consent import login, logout, print_consent
+from spotifriend_dagster.cli.session import DEFAULT_LISTENER, Session, UserError, pass_session, speaks_plainly
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="spotifriend_dagster")
+def main() -> None:
+    """Your Spotify listening, kept for good in a lake of your own, and answered.
+
+    \b
+    Begin with the zip that Spotify sends you (spotify.com → Account → Privacy → Extended streaming history):
+        spotifriend import my_spotify_data.zip --zone Europe/London
+        spotifriend report
+        spotifriend query "SELECT artist_name, listens FROM artist_loyalty ORDER BY listens DESC LIMIT 10"
+
+    Everything is kept in $SPOTIFRIEND_HOME (by default .spotifriend in this folder).
+    """
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+
+
+@main.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--listener", default=DEFAULT_LISTENER, show_default=True, help="Whose listening it is: an id in listeners.toml."
+)
+@click.option("--zone", help="The listener's time zone (Europe/London), for one that listeners.toml does not name yet.")
+@click.option("--name", help="The name that reports show, for a listener that listeners.toml does not name yet.")
+@pass_session
+@speaks_plainly
+def import_(session: Session, path: Path, listener: str, zone: str | None, name: str | None) -> None:
+    """Import an export from Spotify (a zip, a folder or a file), and answer.
+
+    Importing the same export again changes nothing; several exports of one listener are united.
+    """
+    session.ensure_listener(listener, zone, name)
+    _import(session, path, listener)
+    _print_answers(session, listener)
+
+
+main.add_command(login)
+main.add_command(logout)
+
+
+@main.command()
+@pass_session
+@speaks_plainly
+def run(session: Session) -> None:
+    """Clean what was collected since the last run, and answer anew."""
+    from spotifriend_dagster.automation.staleness import stale_days
+
+    days = stale_days(session.lake.storage)
+    session.run("rebuild", "Rebuilding", days=days) if days else session.run("answer", "Rebuilding")
+    for listener in session.listeners.read():
+        _print_answers(session, listener)
+
+
+@main.command()
+@click.argument("sql")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@pass_session
+@speaks_plainly
+def query(session: Session, sql: str, form: str) -> None:
+    """Ask the lake in SQL (Athena's dialect, read-only), over the tables that `spotifriend tables` lists."""
+    from spotifriend_dagster.reports.terminal import print_rows
+
+    print_rows(session.console, session.lake.engine.query(sql), form, sys.stdout)
+
+
+@main.command()
+@pass_session
+@speaks_plainly
+def tables(session: Session) -> None:
+    """List the tables, with what one row of each is."""
+    from spotifriend_dagster.reports.terminal import print_tables
+
+    print_tables(session.console, session.lake.catalog)
+
+
+@main.command()
+@click.option("--period", default="all", show_default=True, help="all, a year (2025) or a month (2025-03).")
+@click.option("--listener", help="Whose; by default everybody's.")
+@pass_session
+@speaks_plainly
+def report(session: Session, period: str, listener: str | None) -> None:
+    """Write the listening summary of a period as one HTML file, and say where it is."""
+    from spotifriend_dagster.reports.summary import write_summary
+
+    people = [session.listeners.get(listener)] if listener else list(session.listeners.read().values())
+    if not people:
+        raise UserError("There is no listener yet: spotifriend import my_spotify_data.zip --zone Europe/London")
+    for person in people:
+        key = write_summary(session.lake.engine, session.lake.storage, person.id, person.display_name, period)
+        session.console.print(session.lake.storage.address(key), soft_wrap=True)
+
+
+@main.command()
+@pass_session
+@speaks_plainly
+def status(session: Session) -> None:
+    """Show listeners, coverage, the last runs, failed checks, and the lake's size."""
+    from spotifriend_dagster.reports.status import print_status
+
+    print_status(
+        session.console,
+        storage=session.lake.storage,
+        catalog=session.lake.catalog,
+        engine=session.lake.engine,
+        names={id_: person.display_name for id_, person in session.listeners.read().items()},
+        instance=session.instance,
+        home=session.settings.home,
+    )
+    print_consent(session, list(session.listeners.read()))
+
+
+@main.command()
+@click.argument("table")
+@pass_session
+@speaks_plainly
+def rollback(session: Session, table: str) -> None:
+    """Put an insight table back to the version before, and hold it there until `spotifriend release`."""
+    from spotifriend_dagster.lake.publishing import rollback as roll_back
+
+    version = roll_back(table, session.lake.catalog, session.lake.storage)
+    session.console.print(f"{table} is back at version {version}, and stays there until: spotifriend release {table}")
+
+
+@main.command()
+@click.argument("table")
+@pass_session
+@speaks_plainly
+def release(session: Session, table: str) -> None:
+    """Let a table that was rolled back be published again, by the next run."""
+    from spotifriend_dagster.lake.publishing import release as let_go
+
+    let_go(table, session.lake.catalog)
+    session.console.print(f"{table} will be published again by the next `spotifriend run`.")
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True)
+@pass_session
+@speaks_plainly
+def ui(session: Session, port: int) -> None:
+    """Open Dagster's UI on 127.0.0.1: every table is an asset, with its checks, lineage and history."""
+    session.dagster_home()
+    session.console.print(f"Dagster's UI is at http://127.0.0.1:{port} in a few seconds; Ctrl-C ends it.")
+    os.environ["SPOTIFRIEND_HOME"] = str(session.settings.home)
+    dagster = Path(sys.executable).with_name("dagster")
+    arguments = ["dev", "-m", "spotifriend_dagster.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(dagster, [str(dagster), *arguments])  # noqa: S606 - the program of this very environment
+
+
+@main.command()
+@click.option(
+    "--export", "path", type=click.Path(path_type=Path), help="Answer a real export instead of a simulated one."
+)
+@click.option("--zone", help="The time zone of the export's listener, such as Europe/London.")
+@pass_session
+@speaks_plainly
+def demo(session: Session, path: Path | None, zone: str | None) -> None:
+    """Show what SpotiFriend answers: from a simulated listener, or with --export from a real one."""
+    from spotifriend_dagster.reports.summary import summary_key
+    from spotifriend_dagster.reports.terminal import print_where_next
+
+    if path is None:
+        listener = _simulate(session)
+    else:
+        listener = DEFAULT_LISTENER
+        session.ensure_listener(listener, zone, None)
+        _import(session, path, listener)
+    _print_answers(session, listener)
+    page = session.lake.storage.address(summary_key(listener, "all"))
+    print_where_next(session.console, page, session.settings.home)
+
+
+def _import(session: Session, path: Path, listener: str) -> None:
+    config = {"ops": {"raw__streaming_history": {"config": {"path": str(path.absolute()), "listener": listener}}}}
+    session.run("import_export", f"Importing {path.name}", config=config)
+
+
+def _simulate(session: Session) -> str:
+    """Make the simulated listener's data, import it, and clean the days of polls."""
+    from spotifriend_dagster.automation.staleness import stale_days
+    from spotifriend_dagster.demo.showcase import DISPLAY_NAME, LISTENER, make_showcase
+
+    with session.console.status("Simulating two years of listening, and four weeks of polls after them"):
+        made = make_showcase(session.lake.storage, session.settings.home)
+    if LISTENER not in session.listeners.read():
+        session.listeners.add(LISTENER, DISPLAY_NAME, made.truth.zones)
+    _import(session, made.export, LISTENER)
+    if days := stale_days(session.lake.storage):
+        session.run("rebuild", "Joining the polls", days=days)
+    return LISTENER
+
+
+def _print_answers(session: Session, listener: str) -> None:
+    from spotifriend_dagster.reports.terminal import print_answers
+
+    print_answers(session.console, session.lake.engine, listener)

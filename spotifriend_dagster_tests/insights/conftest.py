@@ -1,6 +1,6 @@
 """A lake made of frames: what the tests of insights run their SQL on.
 
-The frames' shorthand is in `made_plays.py`.
+The frames' shorthand is in `made_plays.py`, what Spotify says beside plays in `made_snapshots.py`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.frames import dtype
 from spotifriend_dagster.tables.insight import load_insights
+from spotifriend_dagster.tables.snapshots import SNAPSHOT_TABLES
+from spotifriend_dagster_tests.insights import made_plays
 from spotifriend_dagster_tests.insights.made_history import made_history
-from spotifriend_dagster_tests.insights.made_plays import DERIVED
+from spotifriend_dagster_tests.insights.made_snapshots import SNAPSHOTS
 
-CLEANED = {table.name: table for table in CLEANED_TABLES}
+CLEANED = {table.name: table for table in (*CLEANED_TABLES, *SNAPSHOT_TABLES)}
+DERIVED = {**made_plays.DERIVED, **SNAPSHOTS}
 INSIGHTS = load_insights()
 _DUCKDB_TYPES = {"string": "VARCHAR", "int": "INTEGER", "array<string>": "VARCHAR[]"}
 

@@ -28,6 +28,7 @@ _PAUSES = (
     timedelta(hours=5),
     timedelta(hours=13),
 )
+_CONTEXTS = (None, "spotify:playlist:mix", "spotify:album:1", "spotify:user:me:collection", "spotify:playlist:radio")
 _LONG_PAUSES = (timedelta(days=13), timedelta(days=14), timedelta(days=45), timedelta(days=200))
 
 
@@ -59,6 +60,7 @@ def made_history(seed: int, plays: int = 900) -> pd.DataFrame:
                 "source": "account" if chance.random() < 0.05 else "extended",
                 "ms_played_is_estimate": chance.random() < 0.1,
                 "zone": zone,
+                "context_uri": _CONTEXTS[song % len(_CONTEXTS)],
             }
             if chance.random() < 0.04:
                 values |= {"media": "episode", "artist": None, "title": None}

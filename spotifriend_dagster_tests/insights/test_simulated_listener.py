@@ -9,7 +9,7 @@ import pytest
 
 from spotifriend_dagster.cleaning.time_zones import ZoneHistory
 from spotifriend_dagster.demo.listener import simulate
-from spotifriend_dagster_tests.insights.conftest import CLEANED, INSIGHTS
+from spotifriend_dagster_tests.insights.conftest import INSIGHTS
 from spotifriend_dagster_tests.insights.simulated import cleaned_tables
 
 HOUR = timedelta(hours=1)
@@ -33,7 +33,7 @@ def run(lake, truths, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exports")
     anna = cleaned_tables("anna", truths["anna"], folder, era="2025", cutoff=EXPORTED, polls=POLLED)
     ben = cleaned_tables("ben", truths["ben"], folder, era="account", cutoff=EXPORTED)
-    return lake(**{name: pd.concat([anna[name], ben[name]], ignore_index=True) for name in CLEANED})
+    return lake(**{name: pd.concat([anna[name], ben[name]], ignore_index=True) for name in anna})
 
 
 @pytest.fixture(scope="module")

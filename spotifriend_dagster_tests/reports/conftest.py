@@ -23,6 +23,8 @@ from spotifriend_dagster.reports.summary import write_summary
 from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
 from spotifriend_dagster.tables.rendering import glue_table_input
+from spotifriend_dagster.tables.snapshots import SNAPSHOT_TABLES
+from spotifriend_dagster_tests.insights.made_snapshots import SNAPSHOTS
 from spotifriend_dagster_tests.insights.simulated import cleaned_tables
 from spotifriend_dagster_tests.reports.made_figures import HOSTILE
 
@@ -38,12 +40,12 @@ POLLED = [EXPORTED + HOUR * number for number in range(24 * 15) if not 24 * 3 < 
 
 
 def lake_of(root: Path, tables: dict[str, pd.DataFrame], listeners: list[str]) -> Lake:
-    """A lake with these cleaned tables, and every insight published from them."""
+    """A lake with these cleaned tables, those not given being empty, and every insight published from them."""
     storage = FolderStorage(root)
     lake_catalog = FolderCatalog(storage)
-    for table in CLEANED_TABLES:
+    for table in (*CLEANED_TABLES, *SNAPSHOT_TABLES):
         keys = [key.name for key in table.partition_keys]
-        for values, rows in tables[table.name].groupby(keys):
+        for values, rows in tables[table.name].groupby(keys) if table.name in tables else ():
             folder = "/".join(f"{key}={value}" for key, value in zip(keys, values, strict=True))
             storage.write(f"{table.folder}/{folder}/all.parquet", to_parquet(rows[list(table.column_names)], table))
         lake_catalog.put(glue_table_input(table, storage.uri(table.folder + "/"), listeners=listeners), None)
@@ -65,7 +67,10 @@ def simulated_truths() -> dict[str, Truth]:
 
 @pytest.fixture(scope="session")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """The three listeners' lake. What Robin hears most has hostile names, and days of his were missed by the polls."""
+    """The three listeners' lake. What Robin hears most has hostile names, and days of his were missed by the polls.
+
+    He alone has signed in, so that more is known of him than his plays.
+    """
     folder = tmp_path_factory.mktemp("exports")
     truths = simulated_truths()
     told = {
@@ -83,6 +88,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
         table.name: pd.concat([told[listener][table.name] for listener in told], ignore_index=True)
         for table in CLEANED_TABLES
     }
+    tables |= {name: made_of(told[ROBIN]["plays"]) for name, made_of in SNAPSHOTS.items()}
     return lake_of(tmp_path_factory.mktemp("lake"), tables, [*told, "nobody"])
 
 

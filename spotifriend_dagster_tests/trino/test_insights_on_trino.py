@@ -13,9 +13,9 @@ import pytest
 
 from spotifriend_dagster.lake.dialect.types import OF_GLUE
 from spotifriend_dagster.tables.declaration import Table
-from spotifriend_dagster_tests.insights.conftest import CLEANED, INSIGHTS, Lake, Run
+from spotifriend_dagster_tests.insights.conftest import CLEANED, DERIVED, INSIGHTS, Lake, Run
 from spotifriend_dagster_tests.insights.made_history import made_history
-from spotifriend_dagster_tests.insights.made_plays import DERIVED, frame_of
+from spotifriend_dagster_tests.insights.made_plays import frame_of
 from spotifriend_dagster_tests.insights.plain_rows import Row, assert_rows, exports, rows_of
 from spotifriend_dagster_tests.trino.local_trino import LocalTrino
 

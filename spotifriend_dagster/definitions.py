@@ -9,14 +9,16 @@ import dagster as dg
 
 from spotifriend_dagster.assets.catalog import catalog
 from spotifriend_dagster.assets.cleaned import history, plays, recent_asset
+from spotifriend_dagster.assets.collected import collected_assets, pull_records
 from spotifriend_dagster.assets.insights import insight_assets
-from spotifriend_dagster.assets.raw import recently_played_asset, streaming_history
+from spotifriend_dagster.assets.raw import streaming_history
 from spotifriend_dagster.assets.reports import listening_summary
 from spotifriend_dagster.assets.resources import Lake
 from spotifriend_dagster.assets.specs import accepted_beta
 from spotifriend_dagster.automation.jobs import JOBS
-from spotifriend_dagster.automation.schedules import rebuild_daily
+from spotifriend_dagster.automation.schedules import SCHEDULES
 from spotifriend_dagster.checks.rules import rules_across_tables
+from spotifriend_dagster.collecting.pulls import Spotify
 from spotifriend_dagster.lake.catalog import FolderCatalog
 from spotifriend_dagster.lake.engine import DuckDBEngine
 from spotifriend_dagster.lake.io_managers import TableIOManager
@@ -49,22 +51,33 @@ def build_secrets(settings: Settings) -> FolderSecrets:
     return FolderSecrets(settings.secrets)
 
 
-def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None) -> dg.Definitions:
+def build_spotify(settings: Settings) -> Spotify:
+    """The Spotify side that the settings name."""
+    return Spotify(build_app(settings), build_secrets(settings), settings.api_budget)
+
+
+def build_definitions(
+    settings: Settings,
+    loggers: Mapping[str, dg.LoggerDefinition] | None = None,
+    spotify: Spotify | None = None,
+) -> dg.Definitions:
     """The whole code location.
 
     Args:
         settings: which home, and where.
         loggers: what runs write their log to; Dagster's console by default.
+        spotify: another Spotify side than that of the settings: one with a clock of its own.
     """
     lake = build_lake(settings)
     days = days_from(settings.first_day)
     insights = insight_assets()
     with accepted_beta("backfill_policy"):
-        recently_played, recent = recently_played_asset(days), recent_asset(days)
+        collected, recent = collected_assets(days), recent_asset(days)
     return dg.Definitions(
         assets=[
             streaming_history,
-            recently_played,
+            *collected,
+            pull_records(days),
             history,
             recent,
             plays,
@@ -74,10 +87,11 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         ],
         asset_checks=[rules_across_tables],
         jobs=JOBS,
-        schedules=[rebuild_daily],
+        schedules=SCHEDULES,
         resources={
             "lake": lake,
             "listeners": ListenersFile(settings.listeners_file),
+            "spotify": spotify or build_spotify(settings),
             "table_io_manager": TableIOManager(lake.storage),
         },
         executor=dg.in_process_executor,  # a process for each step costs two seconds each

@@ -14,6 +14,7 @@ from spotifriend_dagster.settings import Settings
 from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
 from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
+from spotifriend_dagster.tables.raw import COLLECTED_TABLES
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,9 @@ def test_the_jobs_divide_the_graph(definitions: dg.Definitions) -> None:
         graph = definitions.resolve_job_def(job).asset_layer.executable_asset_keys
         return {key.to_user_string() for key in graph}
 
-    assert assets("collect") == {"raw/recently_played"}
+    assert assets("poll") == {"raw/recently_played"}
+    assert assets("poll") | assets("collect") == {table.folder for table in COLLECTED_TABLES} - {"raw/api_pulls"}
+    assert not assets("poll") & assets("collect")
     assert not {name for name in assets("rebuild") if name.startswith("raw/")}
     assert assets("rebuild") - assets("answer") == {
         "cleaned/recent_plays",

@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "spotifriend_dagster"
-WHOLE = {"sources", "tables", "cleaning", "lake", "assets", "checks", "automation", "reports", "partitions", "settings"}
+WHOLE = {
+    *("sources", "tables", "cleaning", "lake", "collecting", "assets", "checks", "automation", "reports"),
+    *("partitions", "settings"),
+}
 MAY_KNOW = {
     # what is outside of Dagster and of storage, and stays testable without either
     "sources": set(),
@@ -24,13 +27,14 @@ MAY_KNOW = {
     "insights": set(),
     # what talks to storage, and what makes sense of it
     "lake": {"tables"},
+    "collecting": {"sources", "tables", "lake"},
     "reports": {"tables", "lake"},
     "demo": {"tables", "lake"},
     # what Dagster runs
     "partitions": set(),
-    "assets": {"sources", "tables", "cleaning", "lake", "reports"},
+    "assets": {"sources", "tables", "cleaning", "lake", "collecting", "reports"},
     "checks": {"tables", "lake", "assets"},
-    "automation": {"tables", "lake", "assets"},
+    "automation": {"tables", "lake", "collecting", "assets"},
     # where everything meets
     "settings": {"cleaning"},  # a time zone in listeners.toml is checked by what will use it
     "definitions": WHOLE,

@@ -1,7 +1,8 @@
-"""Raw assets: what Spotify sent, as received. Reading exports belongs to `sources/`, meaning to `cleaning/`."""
+"""The raw asset of exports, as received. Reading them belongs to `sources/`, meaning to `cleaning/`.
 
-from collections import Counter
-from collections.abc import Iterator
+What the Web API answers is in `collected.py`.
+"""
+
 from pathlib import Path
 
 import dagster as dg
@@ -10,7 +11,7 @@ from spotifriend_dagster.assets.resources import Lake, Listeners
 from spotifriend_dagster.assets.specs import OWNERS, asset_key, table_metadata
 from spotifriend_dagster.lake.pulls import history_key
 from spotifriend_dagster.sources.exports import read_export
-from spotifriend_dagster.tables.raw import RECENTLY_PLAYED, STREAMING_HISTORY
+from spotifriend_dagster.tables.raw import STREAMING_HISTORY
 
 
 class ImportConfig(dg.Config):
@@ -74,33 +75,3 @@ def streaming_history(
             "dagster/uri": lake.storage.uri(STREAMING_HISTORY.folder + "/"),
         }
     )
-
-
-def recently_played_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset of the recently-played polls, by day of collection."""
-
-    @dg.asset(
-        key=asset_key(RECENTLY_PLAYED),
-        group_name="raw",
-        kinds={"spotify", "json"},
-        owners=OWNERS,
-        description=RECENTLY_PLAYED.description,
-        metadata=table_metadata(RECENTLY_PLAYED),
-        partitions_def=days,
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        output_required=False,
-    )
-    def recently_played(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
-    ) -> Iterator[dg.AssetObservation]:
-        """Say what a day holds. What the day received stays as it is: Spotify serves only now."""
-        pulls = Counter(stored.key.split("/dt=")[1][:10] for stored in lake.storage.list(RECENTLY_PLAYED.folder))
-        for day in context.partition_keys:
-            yield dg.AssetObservation(
-                asset_key=asset_key(RECENTLY_PLAYED),
-                partition=day,
-                description="Nothing was added: what this day received is kept as it is.",
-                metadata={"pulls": pulls[day]},
-            )
-
-    return recently_played

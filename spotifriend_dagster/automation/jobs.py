@@ -1,32 +1,47 @@
-"""The jobs. `collect` asks the outside world; `rebuild` makes everything else again from what was collected."""
+"""The jobs. `poll` and `collect` ask the outside world; `rebuild` makes everything else from what was collected."""
 
 import dagster as dg
 
-_COLLECTED = dg.AssetSelection.assets(["raw", "recently_played"])
-_IMPORTED = dg.AssetSelection.assets(["raw", "streaming_history"])
-_DAILY = dg.AssetSelection.assets(
-    ["cleaned", "recent_plays"], ["cleaned", "recent_pages"], ["rejects", "recent_rejects"]
-)
+from spotifriend_dagster.assets.specs import asset_key
+from spotifriend_dagster.tables.cleaned import RECENT_PAGES, RECENT_PLAYS, RECENT_REJECTS
+from spotifriend_dagster.tables.declaration import Table
+from spotifriend_dagster.tables.raw import API_PULLS, COLLECTED_TABLES, RECENTLY_PLAYED, STREAMING_HISTORY
 
+
+def _assets(*tables: Table) -> dg.AssetSelection:
+    return dg.AssetSelection.assets(*map(asset_key, tables))
+
+
+_POLLED = _assets(RECENTLY_PLAYED)
+_COLLECTED = _assets(*(table for table in COLLECTED_TABLES if table not in (RECENTLY_PLAYED, API_PULLS)))
+_IMPORTED = _assets(STREAMING_HISTORY)
+_DAILY = _assets(RECENT_PLAYS, RECENT_PAGES, RECENT_REJECTS)
+_MADE = dg.AssetSelection.all() - _POLLED - _COLLECTED - _IMPORTED
+
+poll_job = dg.define_asset_job(
+    "poll",
+    selection=_POLLED,
+    description="Ask for everybody's last 50 plays. A past day cannot be collected any more.",
+)
 collect_job = dg.define_asset_job(
     "collect",
     selection=_COLLECTED,
-    description="Collect what Spotify serves now. A past day cannot be collected any more.",
+    description="Collect what else Spotify serves now: tops, playlists, library, look-ups. Once a day is enough.",
 )
 rebuild_job = dg.define_asset_job(
     "rebuild",
-    selection=dg.AssetSelection.all() - _COLLECTED - _IMPORTED,
+    selection=_MADE,
     description="Clean days of collection, then answer. Backfills are of this job.",
 )
 answer_job = dg.define_asset_job(
     "answer",
-    selection=dg.AssetSelection.all() - _COLLECTED - _IMPORTED - _DAILY,
+    selection=_MADE - _DAILY,
     description="The rebuild without days: unite what is cleaned, then answer.",
 )
 import_job = dg.define_asset_job(
     "import_export",
-    selection=dg.AssetSelection.all() - _COLLECTED - _DAILY,
+    selection=(_MADE - _DAILY) | _IMPORTED,
     description="Import an export (config: path, listener), then answer.",
 )
 
-JOBS = [collect_job, rebuild_job, answer_job, import_job]
+JOBS = [poll_job, collect_job, rebuild_job, answer_job, import_job]

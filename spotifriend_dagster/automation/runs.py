@@ -19,6 +19,11 @@ PROGRESS_LOGGER = "progress"
 _ENDS = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_SKIPPED}
 
 
+def range_tags(days: Sequence[str]) -> dict[str, str]:
+    """The tags that make a run one of all days from the first of these to the last."""
+    return {ASSET_PARTITION_RANGE_START: min(days), ASSET_PARTITION_RANGE_END: max(days)}
+
+
 @dataclass
 class RunOutcome:
     """How a run ended: the steps that failed, with a sentence each, and the checks that did not pass."""
@@ -78,11 +83,10 @@ def run_job(
         config: run config.
         days: the partitions to run, all within one run from the first to the last; none for a job without days.
     """
-    tags = {ASSET_PARTITION_RANGE_START: min(days), ASSET_PARTITION_RANGE_END: max(days)} if days else {}
     result = definitions.resolve_job_def(job).execute_in_process(
         run_config={**(config or {}), "loggers": {PROGRESS_LOGGER: {}}},
         instance=instance,
-        tags=tags,
+        tags=range_tags(days) if days else {},
         raise_on_error=False,
     )
     outcome = RunOutcome(result.run_id)

@@ -1,19 +1,74 @@
-"""When jobs run by themselves."""
+"""When jobs run by themselves: every hour the poll, every night the day's collection and after it the rebuild.
 
-from datetime import timedelta
+The hourly schedule is written by hand: one built from a partitioned job would run once for each partition. Clocks are
+UTC, as days of collection are, so that no hour comes twice or never.
+"""
 
 import dagster as dg
 
-from spotifriend_dagster.automation.jobs import rebuild_job
+from spotifriend_dagster.assets.collected import NOBODY_SIGNED_IN
+from spotifriend_dagster.assets.resources import Lake, Listeners
+from spotifriend_dagster.automation.jobs import collect_job, poll_job, rebuild_job
+from spotifriend_dagster.automation.runs import range_tags
+from spotifriend_dagster.automation.staleness import stale_days
+from spotifriend_dagster.collecting.pulls import Spotify
+
+
+def _of_this_tick(
+    context: dg.ScheduleEvaluationContext, listeners: Listeners, spotify: Spotify
+) -> dg.RunRequest | dg.SkipReason:
+    """A run for the tick's day, once for each tick; none where there is nobody to ask for."""
+    if not any(spotify.is_signed_in(listener) for listener in listeners.read()):
+        return dg.SkipReason(NOBODY_SIGNED_IN)
+    tick = context.scheduled_execution_time
+    return dg.RunRequest(run_key=f"{tick:%Y-%m-%dT%H:%M}", partition_key=f"{tick:%Y-%m-%d}")
+
+
+@dg.schedule(
+    job=poll_job,
+    cron_schedule="7 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every hour: Spotify tells the last 50 plays only, which is as little as 25 minutes of listening.",
+)
+def poll_hourly(
+    context: dg.ScheduleEvaluationContext,
+    listeners: dg.ResourceParam[Listeners],
+    spotify: dg.ResourceParam[Spotify],
+) -> dg.RunRequest | dg.SkipReason:
+    """Early in the hour, so that a run that has to wait is still one of the same day."""
+    return _of_this_tick(context, listeners, spotify)
+
+
+@dg.schedule(
+    job=collect_job,
+    cron_schedule="41 2 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night: what changes slowly. Between two polls, and done before the rebuild.",
+)
+def collect_daily(
+    context: dg.ScheduleEvaluationContext,
+    listeners: dg.ResourceParam[Listeners],
+    spotify: dg.ResourceParam[Spotify],
+) -> dg.RunRequest | dg.SkipReason:
+    """For the day that has begun: what is collected now is its own."""
+    return _of_this_tick(context, listeners, spotify)
 
 
 @dg.schedule(
     job=rebuild_job,
     cron_schedule="20 3 * * *",
     execution_timezone="UTC",
-    description="Every night: clean the day that has closed, and answer anew.",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night: clean the days that received something since they were cleaned, and answer anew.",
 )
-def rebuild_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """The day before the tick, which no poll adds to any more."""
-    day = (context.scheduled_execution_time - timedelta(days=1)).date().isoformat()
-    return dg.RunRequest(run_key=day, partition_key=day)
+def rebuild_daily(context: dg.ScheduleEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.RunRequest | dg.SkipReason:
+    """All days that need it, in one run: after a week of which the nights were slept through, as well."""
+    days = stale_days(lake.storage)
+    if not days:
+        return dg.SkipReason("Nothing was collected since the last rebuild.")
+    return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", tags=range_tags(days))
+
+
+SCHEDULES = [poll_hourly, collect_daily, rebuild_daily]

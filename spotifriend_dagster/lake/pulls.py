@@ -5,16 +5,22 @@ Raw is append-only. What a payload means belongs to `cleaning/`.
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
+from typing import Any
 
 from spotifriend_dagster.lake.json_lines import to_json_lines
+from spotifriend_dagster.lake.parquet import UnreadableFile
 from spotifriend_dagster.lake.storage import Storage, instant_name
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.raw import STREAMING_HISTORY
 
 _SUFFIX = ".jsonl.gz"
+_MONTH_DAYS = 31
 
 
 def history_key(listener: str, export: str, file: str) -> str:
@@ -56,7 +62,7 @@ def write_pull(
         }
         for page, (endpoint, payload) in enumerate(answers)
     )
-    folder = f"{table.folder}/listener={listener}/dt={utc:%Y-%m-%d}"
+    folder = _day_folder(table, listener, utc.date())
     for copy in count(1):
         key = f"{folder}/{name}{'' if copy == 1 else f'-{copy}'}{_SUFFIX}"
         if storage.write_new(key, content):
@@ -64,6 +70,55 @@ def write_pull(
     raise AssertionError("There is always a number that is free.")
 
 
+def _day_folder(table: Table, listener: str, day: date) -> str:
+    return f"{table.folder}/listener={listener}/dt={day.isoformat()}"
+
+
 def object_name(key: str) -> str:
     """The name of a raw object, as cleaned tables cite it: the key's last part without its suffix."""
     return key.rpartition("/")[2].removesuffix(_SUFFIX)
+
+
+@dataclass(frozen=True)
+class StoredAnswer:
+    """One line of a raw object: what was asked, when the answer came (UTC-aware), and its body as JSON text."""
+
+    pulled_at: datetime
+    endpoint: str
+    payload: str
+
+    def body(self) -> Any:
+        """The body, parsed."""
+        import orjson  # noqa: PLC0415 - where it is used
+
+        return orjson.loads(self.payload)
+
+
+def pulls_of_day(storage: Storage, table: Table, listener: str, day: date) -> list[str]:
+    """The keys of the pulls of one UTC day, in the order of time."""
+    return [stored.key for stored in storage.list(_day_folder(table, listener, day))]
+
+
+def read_pull(storage: Storage, key: str) -> list[StoredAnswer]:
+    """The answers of one pull, in order. For few and small pulls: whole tables are read by the IO manager.
+
+    Raises:
+        UnreadableFile: the object is not what `write_pull` wrote.
+    """
+    import orjson  # noqa: PLC0415 - where it is used
+
+    try:
+        lines = [orjson.loads(line) for line in gzip.decompress(storage.read(key)).splitlines()]
+        return [
+            StoredAnswer(datetime.fromisoformat(line["pulled_at"]), line["endpoint"], line["payload"]) for line in lines
+        ]
+    except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError) as error:
+        raise UnreadableFile(f"{key} is no whole pull ({error}): put back a copy of the file, or remove it.") from error
+
+
+def last_pull(storage: Storage, table: Table, listener: str, now: datetime) -> str | None:
+    """The key of a listener's newest pull of the month before `now`; None where there is none."""
+    for back in range(_MONTH_DAYS):
+        if keys := pulls_of_day(storage, table, listener, (now.astimezone(UTC) - timedelta(days=back)).date()):
+            return keys[-1]
+    return None

@@ -156,7 +156,7 @@ def test_nothing_private_reaches_the_disk(finished_home: SimulatedHome) -> None:
 def test_a_past_day_cannot_be_collected(changeable_home: SimulatedHome) -> None:
     """Spotify serves only now: materializing a past day keeps what is there, adds nothing, and says so."""
     before = [(stored.key, stored.modified) for stored in changeable_home.lake.storage.list("raw")]
-    assert changeable_home.run("collect", ["2025-04-15"]).success
+    assert changeable_home.run("poll", ["2025-04-15"]).success
     assert [(stored.key, stored.modified) for stored in changeable_home.lake.storage.list("raw")] == before
     key = dg.AssetKey(["raw", "recently_played"])
     assert changeable_home.instance.get_latest_materialization_event(key) is None

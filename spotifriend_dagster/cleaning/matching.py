@@ -5,6 +5,7 @@ Repeats within one source belong to `duplicates.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import pandas as pd
 
 from spotifriend_dagster.cleaning.duplicates import identity_of, names_of
 from spotifriend_dagster.cleaning.recordings import normalised
+from spotifriend_dagster.cleaning.starts import SHORTEST_POLLED_MS
 from spotifriend_dagster.cleaning.time_zones import epoch_ms
 
 IN_EXTENDED = "the same play is in the extended history"
@@ -26,6 +28,10 @@ _DAY_MS = 24 * _HOUR_MS
 _STEPS_MS = (2 * _MINUTE_MS, _HOUR_MS, _DAY_MS)
 """Pairing nearest first may be done in steps of distance, so that a song on repeat is not held against a whole day."""
 
+_LATEST_REPORT_MS = 30 * _DAY_MS
+"""A play is told to the exports at most so long after its start, here as in the rules for `offline_timestamp`."""
+_LONGER_MS = 2 * _SECOND_MS
+"""A row may say that a track played a little longer than it lasts."""
 _TOLERANCE_MS = 10 * _SECOND_MS
 _PRECISION_MS = {"extended": _SECOND_MS, "account": _MINUTE_MS}
 _NAMES = ["track_name", "artist_name", "episode_name", "show_name"]
@@ -56,7 +62,7 @@ def match_account(exports: pd.DataFrame) -> AccountMatch:
     """
     account = exports[exports["source"] == "account"]
     extended = exports[exports["source"] == "extended"]
-    extended = extended[_is_within_a_day(extended, epoch_ms(account["closed_at"]))]
+    extended = extended[_is_within(_DAY_MS, extended, epoch_ms(account["closed_at"]))]
     has_names, is_named = names_of(extended) != "", names_of(account) != ""
     is_paired = pd.Series(False, index=account.index)
 
@@ -79,9 +85,14 @@ def match_account(exports: pd.DataFrame) -> AccountMatch:
 def match_recent(recent: pd.DataFrame, exports: pd.DataFrame) -> pd.Series:
     """Pair polled plays with plays of exports (docs/metrics.md, "The same play from two sources").
 
-    By the same track URI; what is left by the same ISRC; what is left by the same normalised title and primary artist.
-    Their ends lie within 10 s plus the coarser precision (by `ended_at` or `ts`), or the plays overlap; the smallest
-    distance is paired first, and of equal ones that of the earlier play.
+    1. By the same track URI; what is left by the same ISRC; what is left by the same normalised title and primary
+       artist. Their ends lie within 10 s plus the coarser precision (by `ended_at` or `ts`), or the plays overlap; the
+       smallest distance is paired first, and of equal ones that of the earlier play.
+    2. What is left where the exports hold the month (nine tenths of its polled plays are paired) must be in them under
+       another name or date. First with rows that say nothing of what was played, by their ends.
+    3. By the same track again, up to 30 days apart, in the direction in which the sources err: `ts` comes late, so that
+       the play ended before; account data leaves out a last pause, so that the play was reported after.
+    4. With rows that name nothing again, where the play ended between the end of the row's sound and its `ts`.
 
     Args:
         recent: rows of `recent_plays` with their start times, without repeats, in order of played_at.
@@ -92,14 +103,35 @@ def match_recent(recent: pd.DataFrame, exports: pd.DataFrame) -> pd.Series:
         The index of the export's row, by the index of `recent`; null where no row is the same play.
     """
     matched = pd.Series(pd.NA, index=recent.index, dtype="Int64")
-    played_at = epoch_ms(recent["closed_at"])
-    exports = exports[_is_within_a_day(exports, played_at)]
-    for key in (_by_uri, _by_isrc, _by_names):
-        left = recent[matched.isna()]
-        right = exports[~exports.index.isin(matched)]
+    exports = exports[_is_within(_LATEST_REPORT_MS, exports, epoch_ms(recent["closed_at"]))]
+    keys = (_by_uri, _by_isrc, _by_names)
+    for key in keys:
+        left, right = recent[matched.isna()], exports[~exports.index.isin(matched)]
         pairs = _paired_by_time(left, right, *_common_keys(key(left), key(right)))
         matched[pairs.index] = pairs
+
+    is_held = _is_in_held_month(recent, exports, matched)
+    can_be_polled = (exports["ms_played"] >= SHORTEST_POLLED_MS) & ~exports["is_private"]
+    is_nameless = can_be_polled & (identity_of(exports) == "") & ~exports["is_video"]
+    dated_otherwise = [(key, can_be_polled, _is_dated_otherwise) for key in keys]
+    for key, is_candidate, is_same in (
+        (_by_nothing, is_nameless, _is_heard_then),
+        *dated_otherwise,
+        (_by_nothing, is_nameless, _is_heard_before_report),
+    ):
+        left, right = recent[is_held & matched.isna()], exports[is_candidate & ~exports.index.isin(matched)]
+        pairs = _paired_otherwise(left, right, *_common_keys(key(left), key(right)), is_same)
+        matched[pairs.index] = pairs
     return matched
+
+
+def _is_in_held_month(recent: pd.DataFrame, exports: pd.DataFrame, matched: pd.Series) -> pd.Series:
+    """Which polled plays the exports must hold: those in the exports' time, in a UTC month of which nine tenths are."""
+    played_at, closed_at = recent["closed_at"], exports["closed_at"]
+    is_within = played_at.between(exports[["ended_at", "closed_at"]].min(axis=None), closed_at.max())
+    months = matched.notna()[is_within].groupby([played_at.dt.year, played_at.dt.month])
+    is_held = months.transform("sum") * 10 >= months.transform("size") * 9
+    return is_held.reindex(recent.index, fill_value=False)
 
 
 def _by_uri(rows: pd.DataFrame) -> pd.Series:
@@ -114,12 +146,16 @@ def _by_names(rows: pd.DataFrame) -> pd.Series:
     return normalised(rows["track_name"]) + "\n" + normalised(rows["artist_name"])
 
 
-def _is_within_a_day(rows: pd.DataFrame, instants_ms: np.ndarray) -> np.ndarray:
-    """Which rows start or end at most a day outside of the span of `instants_ms`: others cannot be paired."""
+def _by_nothing(rows: pd.DataFrame) -> pd.Series:
+    return pd.Series("", index=rows.index)
+
+
+def _is_within(reach_ms: int, rows: pd.DataFrame, instants_ms: np.ndarray) -> np.ndarray:
+    """Which rows start or end at most so far outside of the span of `instants_ms`: others cannot be paired."""
     if not len(instants_ms):
         return np.zeros(len(rows), dtype=bool)
     starts, ends, closes = (epoch_ms(rows[name]) for name in ("started_at", "ended_at", "closed_at"))
-    earliest, latest = instants_ms.min() - _DAY_MS, instants_ms.max() + _DAY_MS
+    earliest, latest = instants_ms.min() - reach_ms, instants_ms.max() + reach_ms
     return (np.maximum(ends, closes) >= earliest) & (np.minimum(starts, ends) <= latest)
 
 
@@ -172,7 +208,7 @@ def _paired_by_time(
     export_start, export_end, export_close = (
         epoch_ms(exports[name]) for name in ("started_at", "ended_at", "closed_at")
     )
-    tolerance = _TOLERANCE_MS + exports["source"].map(_PRECISION_MS).to_numpy(dtype="int64")
+    tolerance = _tolerance_of(exports)
     widest = _TOLERANCE_MS + max(_PRECISION_MS.values())
     longest = np.zeros(max(recent_key.max(initial=0), export_key.max(initial=0)) + 1, dtype="int64")
     np.maximum.at(longest, export_key[export_key >= 0], (export_end - export_start)[export_key >= 0])
@@ -190,6 +226,76 @@ def _paired_by_time(
     pairs = np.full(len(recent), -1)
     pairs[left] = right
     return _labelled(pairs, recent, exports)
+
+
+class _Candidates(NamedTuple):
+    """Pairs of a polled play and a row of an export: what the one and the other say, in milliseconds."""
+
+    distance: np.ndarray
+    played_at: np.ndarray
+    duration_ms: np.ndarray
+    started_at: np.ndarray
+    ended_at: np.ndarray
+    closed_at: np.ndarray
+    ms_played: np.ndarray
+    tolerance: np.ndarray
+    is_account: np.ndarray
+    is_start_told: np.ndarray
+
+
+def _is_dated_otherwise(pairs: _Candidates) -> np.ndarray:
+    """Whether each may be one play of the track: the row is dated as late, or as early, as its source can be."""
+    late = pairs.closed_at - pairs.played_at
+    is_reported_late = (-pairs.tolerance <= late) & (late <= _LATEST_REPORT_MS)
+    is_reported_late &= ~pairs.is_start_told | (pairs.started_at - pairs.tolerance <= pairs.played_at)
+    is_pause_left_out = (-_LATEST_REPORT_MS <= late) & (late <= pairs.tolerance)
+    return np.where(pairs.is_account, is_pause_left_out, is_reported_late)
+
+
+def _is_heard_then(pairs: _Candidates) -> np.ndarray:
+    """Whether each ended at one time, and did not sound for longer than the polled track lasts."""
+    return (pairs.distance <= pairs.tolerance) & ~(pairs.ms_played > pairs.duration_ms + _LONGER_MS)
+
+
+def _is_heard_before_report(pairs: _Candidates) -> np.ndarray:
+    """Whether the polled play ended between the end of the row's sound and its report, and can have been so long."""
+    is_after_sound = pairs.ended_at - pairs.tolerance <= pairs.played_at
+    is_before_report = pairs.played_at <= pairs.closed_at + pairs.tolerance
+    return is_after_sound & is_before_report & ~(pairs.ms_played > pairs.duration_ms + _LONGER_MS)
+
+
+def _paired_otherwise(
+    recent: pd.DataFrame,
+    exports: pd.DataFrame,
+    recent_key: np.ndarray,
+    export_key: np.ndarray,
+    is_same: Callable[[_Candidates], np.ndarray],
+) -> pd.Series:
+    """Pairs of equal key that `is_same` allows, nearest ends first: the export row's index by that of the polled play."""
+    end, close = (epoch_ms(exports[name]) for name in ("ended_at", "closed_at"))
+    played_at = epoch_ms(recent["closed_at"])
+    left, right = _near(_Times(recent_key, played_at), _Times(export_key, close), _LATEST_REPORT_MS, _LATEST_REPORT_MS)
+    candidates = _Candidates(
+        distance=np.minimum(np.abs(played_at[left] - end[right]), np.abs(played_at[left] - close[right])),
+        played_at=played_at[left],
+        duration_ms=recent["duration_ms"].to_numpy(dtype="float64", na_value=np.nan)[left],
+        started_at=epoch_ms(exports["started_at"])[right],
+        ended_at=end[right],
+        closed_at=close[right],
+        ms_played=exports["ms_played"].to_numpy()[right],
+        tolerance=_tolerance_of(exports)[right],
+        is_account=(exports["source"] == "account").to_numpy()[right],
+        is_start_told=(exports["start_rule"] == "offline_ts").to_numpy()[right],
+    )
+    is_pair = is_same(candidates)
+    left, right = _one_to_one(left[is_pair], right[is_pair], candidates.distance[is_pair])
+    pairs = np.full(len(recent), -1)
+    pairs[left] = right
+    return _labelled(pairs, recent, exports)
+
+
+def _tolerance_of(exports: pd.DataFrame) -> np.ndarray:
+    return _TOLERANCE_MS + exports["source"].map(_PRECISION_MS).to_numpy(dtype="int64")
 
 
 def _labelled(pairs: np.ndarray, left: pd.DataFrame, right: pd.DataFrame) -> pd.Series:

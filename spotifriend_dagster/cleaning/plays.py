@@ -24,6 +24,7 @@ from spotifriend_dagster.tables.cleaned import PLAYS, ROW_OUTCOMES
 from spotifriend_dagster.tables.frames import typed_frame
 
 _A_PLAY = "a play"
+_NAMED_BY_POLL = ("track_uri", "track_name", "artist_name", "album_name", "isrc", "duration_ms")
 _LATER_POLL = "known from an earlier poll of the day"
 
 
@@ -70,8 +71,7 @@ def unite_plays(
 
     matched = match_recent(polled, exports)
     is_in_export = matched.notna()
-    contexts = pd.Series(polled["context_uri"].to_numpy()[is_in_export], index=matched[is_in_export], dtype="str")
-    exports = exports.assign(context_uri=contexts.reindex(exports.index))
+    exports = _with_polled(exports, polled[is_in_export].set_index(matched[is_in_export]))
 
     plays = _with_meaning(_one_below_other(exports, polled[~is_in_export]), zones, include_private)
     outcomes = [
@@ -142,6 +142,19 @@ def _polled(recent: pd.DataFrame) -> pd.DataFrame:
         is_private=False,
     )
     return polled.sort_values(["played_at", "track_uri"])
+
+
+def _with_polled(exports: pd.DataFrame, polled: pd.DataFrame) -> pd.DataFrame:
+    """`exports` with what their own polls say more: the context; and what was played, where the row names nothing.
+
+    Args:
+        polled: polled plays that are in the exports, by the index of the export's row.
+    """
+    exports = exports.assign(context_uri=polled["context_uri"].reindex(exports.index))
+    named = polled[(identity_of(exports) == "")[polled.index].to_numpy()]
+    for name in _NAMED_BY_POLL:
+        exports.loc[named.index, name] = named[name]
+    return exports
 
 
 def _known_of_tracks(track_uri: pd.Series, polled: pd.DataFrame) -> dict[str, pd.Series]:

@@ -248,7 +248,7 @@ def _is_dated_otherwise(pairs: _Candidates) -> np.ndarray:
     late = pairs.closed_at - pairs.played_at
     is_reported_late = (-pairs.tolerance <= late) & (late <= _LATEST_REPORT_MS)
     is_reported_late &= ~pairs.is_start_told | (pairs.started_at - pairs.tolerance <= pairs.played_at)
-    is_pause_left_out = (-_LATEST_REPORT_MS <= late) & (late <= pairs.tolerance)
+    is_pause_left_out = (late >= -_LATEST_REPORT_MS) & (late <= pairs.tolerance)
     return np.where(pairs.is_account, is_pause_left_out, is_reported_late)
 
 
@@ -271,7 +271,7 @@ def _paired_otherwise(
     export_key: np.ndarray,
     is_same: Callable[[_Candidates], np.ndarray],
 ) -> pd.Series:
-    """Pairs of equal key that `is_same` allows, nearest ends first: the export row's index by that of the polled play."""
+    """Pairs of equal key that `is_same` allows, nearest ends first: the export row's index by the polled play's."""
     end, close = (epoch_ms(exports[name]) for name in ("ended_at", "closed_at"))
     played_at = epoch_ms(recent["closed_at"])
     left, right = _near(_Times(recent_key, played_at), _Times(export_key, close), _LATEST_REPORT_MS, _LATEST_REPORT_MS)

@@ -6,6 +6,7 @@ from spotifriend_dagster.assets.specs import asset_key
 from spotifriend_dagster.tables.cleaned import RECENT_PAGES, RECENT_PLAYS, RECENT_REJECTS
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.raw import API_PULLS, COLLECTED_TABLES, RECENTLY_PLAYED, STREAMING_HISTORY
+from spotifriend_dagster.tables.snapshots import DAILY_SNAPSHOTS
 
 
 def _assets(*tables: Table) -> dg.AssetSelection:
@@ -15,7 +16,7 @@ def _assets(*tables: Table) -> dg.AssetSelection:
 _POLLED = _assets(RECENTLY_PLAYED)
 _COLLECTED = _assets(*(table for table in COLLECTED_TABLES if table not in (RECENTLY_PLAYED, API_PULLS)))
 _IMPORTED = _assets(STREAMING_HISTORY)
-_DAILY = _assets(RECENT_PLAYS, RECENT_PAGES, RECENT_REJECTS)
+_DAILY = _assets(RECENT_PLAYS, RECENT_PAGES, RECENT_REJECTS, *DAILY_SNAPSHOTS)
 _MADE = dg.AssetSelection.all() - _POLLED - _COLLECTED - _IMPORTED
 
 poll_job = dg.define_asset_job(

@@ -1,4 +1,4 @@
-"""What many rooms' tests share: a lake of a simulated listener, made once by the real jobs."""
+"""What many rooms' tests share: a lake of a simulated listener, made once by the real jobs, and a browser."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pandas as pd
@@ -22,6 +22,9 @@ from spotifriend_dagster.demo.polls import poll_answers
 from spotifriend_dagster.lake.pulls import write_pull
 from spotifriend_dagster.settings import ListenersFile, Settings
 from spotifriend_dagster.tables.raw import RECENTLY_PLAYED
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @dataclass
@@ -107,3 +110,19 @@ def changeable_home(finished_home: SimulatedHome, tmp_path: Path) -> Iterator[Si
     copy = SimulatedHome(path)
     copy.truth, copy.export, copy.origins = finished_home.truth, path / "export.zip", finished_home.origins
     yield copy
+
+
+@pytest.fixture(scope="module")  # no longer: while Playwright's event loop lives, no other can run in this thread
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, without network; the tests that need it are skipped where there is none."""
+    from playwright.sync_api import sync_playwright
+
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    path = next((found for name in names if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip(f"NO BROWSER: none of {', '.join(names)} is installed, so the page is not looked at.")
+    quiet = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=quiet)
+        yield chromium
+        chromium.close()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
@@ -27,9 +25,6 @@ from spotifriend_dagster.tables.snapshots import SNAPSHOT_TABLES
 from spotifriend_dagster_tests.insights.made_snapshots import SNAPSHOTS
 from spotifriend_dagster_tests.insights.simulated import cleaned_tables
 from spotifriend_dagster_tests.reports.made_figures import HOSTILE
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 ROBIN, ANA, TOM = "robin", "ana", "tom"
 NAMES = {ROBIN: "Robin <b>& Co</b>", ANA: "Ana", TOM: "Tom"}
@@ -104,19 +99,3 @@ def page(lake: Lake) -> Callable[[str, str], Path]:
         return made[listener, period]
 
     return write
-
-
-@pytest.fixture(scope="module")  # no longer: while Playwright's event loop lives, no other can run in this thread
-def browser() -> Iterator[Browser]:
-    """The system's Chromium, without network; the tests that need it are skipped where there is none."""
-    from playwright.sync_api import sync_playwright
-
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    path = next((found for name in names if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip(f"NO BROWSER: none of {', '.join(names)} is installed, so the page is not looked at.")
-    quiet = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=quiet)
-        yield chromium
-        chromium.close()

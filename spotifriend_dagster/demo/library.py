@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -16,7 +17,6 @@ from numpy.random import Generator
 from spotifriend_dagster.demo.diary import PLAYLISTS
 from spotifriend_dagster.demo.listener import Truth
 from spotifriend_dagster.demo.names import spotify_ids
-from spotifriend_dagster.demo.polls import polled_plays
 
 OWN = "self"
 """The listener, where an owner or who added something is named."""
@@ -54,11 +54,22 @@ class Library:
     saved: pd.DataFrame
     followed: pd.DataFrame
 
+    @cached_property
+    def _entries(self) -> dict[str, pd.DataFrame]:
+        return {str(uri): entries for uri, entries in self.playlist_entries.groupby("playlist")}
+
+    @cached_property
+    def _changed_at(self) -> dict[str, pd.Series]:
+        spans = self._entries.items()
+        return {uri: pd.concat([span["added_at"], span["removed_at"]]).drop_duplicates() for uri, span in spans}
+
+    def entries(self, playlist: str, now: datetime) -> pd.DataFrame:
+        """What is in a playlist (URI) at `now` (UTC-aware), in its order."""
+        return kept(self._entries[playlist], now)
+
     def changes(self, playlist: str, now: datetime) -> int:
-        """How often a playlist's content had changed until `now` (UTC-aware)."""
-        entries = self.playlist_entries[self.playlist_entries["playlist"] == playlist]
-        instants = pd.concat([entries["added_at"], entries["removed_at"]]).dropna()
-        return int(instants[instants <= now].nunique())
+        """How often a playlist's content (URI) had changed until `now` (UTC-aware)."""
+        return int((self._changed_at[playlist] <= now).sum())
 
 
 def kept(frame: pd.DataFrame, now: datetime) -> pd.DataFrame:
@@ -66,13 +77,14 @@ def kept(frame: pd.DataFrame, now: datetime) -> pd.DataFrame:
     return frame[(frame["added_at"] <= now) & ~(frame["removed_at"] <= now)]
 
 
-def favourites(truth: Truth, kind: Literal["artists", "tracks"], time_range: str, now: datetime) -> list[int]:
+def favourites(
+    truth: Truth, plays: pd.DataFrame, kind: Literal["artists", "tracks"], time_range: str, now: datetime
+) -> list[int]:
     """The rows of the catalogue (`artists`, or `releases`) that were played most in a time range before `now`.
 
-    Counted are plays that the Web API knows of; of equals, the one that was heard longer comes first. A recording is
-    one track, named by the release that was played most.
+    Counted are the `plays` that the Web API knows of, as `polled_plays` gives them; of equals, the one that was heard
+    longer comes first. A recording is one track, named by the release that was played most.
     """
-    plays = polled_plays(truth)
     plays = plays[(plays["known_at"] <= now) & (plays["played_at"] > now - WINDOWS[time_range])]
     said = truth.events.loc[plays["event"], ["artist", "recording", "ms_played"]].reset_index(drop=True)
     said["release"] = plays["shown"].to_numpy()

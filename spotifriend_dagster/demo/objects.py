@@ -10,6 +10,7 @@ from typing import Any, Literal
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 
 from spotifriend_dagster.demo.catalogue import GENRES, Catalogue
 
@@ -22,6 +23,16 @@ _WITH_GENRES: dict[Dialect, float] = {"development": 0.15, "extended": 0.5}
 _REFERENCE = ("external_urls", "href", "id", "type", "uri")
 
 
+class _Rows:
+    """A frame whose rows are read one by one, ten times faster than pandas does."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._columns = {str(name): column.tolist() for name, column in frame.items()}
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        return {name: column[row] for name, column in self._columns.items()}
+
+
 class Objects:
     """The objects of one catalogue in one dialect, addressed to one host, by their rows in the catalogue.
 
@@ -32,6 +43,8 @@ class Objects:
         self.catalogue = catalogue
         self.dialect = dialect
         self.api_url = api_url
+        self._artists, self._albums = _Rows(catalogue.artists), _Rows(catalogue.albums)
+        self._recordings, self._releases = _Rows(catalogue.recordings), _Rows(catalogue.releases)
         self._tracks: dict[int, dict[str, Any]] = {}
 
     @property
@@ -48,7 +61,7 @@ class Objects:
     def track(self, release: int) -> dict[str, Any]:
         """A whole track, by the row of its release."""
         if release not in self._tracks:
-            said = self.catalogue.releases.iloc[release]
+            said = self._releases[release]
             track = {
                 "album": self.simplified_album(said["album"]),
                 **self.simplified_track(release),
@@ -59,26 +72,26 @@ class Objects:
 
     def simplified_track(self, release: int) -> dict[str, Any]:
         """A track as its album lists it."""
-        said = self.catalogue.releases.iloc[release]
-        recording = self.catalogue.recordings.iloc[said["recording"]]
+        said = self._releases[release]
+        recording = self._recordings[said["recording"]]
         featured = [recording["featured"]] if recording["featured"] >= 0 else []
         track = {
             "artists": [self.simplified_artist(artist) for artist in (recording["artist"], *featured)],
             "disc_number": 1,
-            "duration_ms": int(said["duration_ms"]),
+            "duration_ms": said["duration_ms"],
             "explicit": False,
             "is_local": False,
             "is_playable": True,
             "name": recording["title"],
-            "track_number": int(said["track_number"]),
+            "track_number": said["track_number"],
             **self.reference(said["uri"]),
         }
         return track | ({"available_markets": list(MARKETS), "preview_url": None} if self.is_extended else {})
 
     def album(self, row: int) -> dict[str, Any]:
         """A whole album, but for its `tracks`: a page is the server's to make, of the rows that `tracks_of` gives."""
-        said = self.catalogue.albums.iloc[row]
-        label = f"{self.catalogue.artists['name'].iloc[said['artist']]} Recordings"
+        said = self._albums[row]
+        label = f"{self._artists[said['artist']]['name']} Recordings"
         album = {
             **self.simplified_album(row),
             "copyrights": [{"text": f"{said['release_date'][:4]} {label}", "type": "C"}],
@@ -94,10 +107,10 @@ class Objects:
 
     def simplified_album(self, row: int) -> dict[str, Any]:
         """An album as a track names it."""
-        said = self.catalogue.albums.iloc[row]
+        said = self._albums[row]
         album = {
             "album_type": said["album_type"],
-            "total_tracks": int(said["total_tracks"]),
+            "total_tracks": said["total_tracks"],
             "artists": [self.simplified_artist(said["artist"])],
             "images": [],
             "name": said["title"],
@@ -109,19 +122,19 @@ class Objects:
 
     def artist(self, row: int) -> dict[str, Any]:
         """A whole artist. Most have no genres, in development mode nearly none."""
-        said = self.catalogue.artists.iloc[row]
+        said = self._artists[row]
         artist = {**self.simplified_artist(row), "genres": self.genres(row), "images": []}
         removed = {"followers": {"href": None, "total": _share(said["uri"], 3_000_000)}, "popularity": 40}
         return artist | (removed if self.is_extended else {})
 
     def genres(self, artist: int) -> list[str]:
         """The genres that Spotify says an artist has: those of the catalogue, or none."""
-        said = self.catalogue.artists.iloc[artist]
+        said = self._artists[artist]
         return list(said["genres"]) if _share(said["uri"], 1000) < 1000 * _WITH_GENRES[self.dialect] else []
 
     def simplified_artist(self, row: int) -> dict[str, Any]:
         """An artist as a track or an album names them."""
-        said = self.catalogue.artists.iloc[row]
+        said = self._artists[row]
         return {"name": said["name"], **self.reference(said["uri"])}
 
     def episode(self, row: int) -> dict[str, Any]:
@@ -160,10 +173,10 @@ class Objects:
 
     def audio_features(self, release: int) -> dict[str, Any]:
         """What a recording sounds like: the same on all its releases, and alike within a genre."""
-        said = self.catalogue.releases.iloc[release]
-        recording = self.catalogue.recordings.iloc[said["recording"]]
-        of_genre = np.random.default_rng(int(self.catalogue.artists["genre"].iloc[recording["artist"]]))
-        own = np.random.default_rng([len(GENRES), int(said["recording"])])
+        said = self._releases[release]
+        recording = self._recordings[said["recording"]]
+        of_genre = np.random.default_rng(self._artists[recording["artist"]]["genre"])
+        own = np.random.default_rng([len(GENRES), said["recording"]])
         usual = of_genre.uniform(0.1, 0.9, 7)
         parts = [round(float(part), 3) for part in np.clip(usual + own.normal(0, 0.08, 7), 0, 1)]
         names = ("acousticness", "danceability", "energy", "instrumentalness", "liveness", "speechiness", "valence")
@@ -175,7 +188,7 @@ class Objects:
             "mode": int(own.integers(2)),
             "tempo": round(70 + 90 * parts[2] + float(own.uniform(0, 10)), 3),
             "time_signature": 4,
-            "duration_ms": int(said["duration_ms"]),
+            "duration_ms": said["duration_ms"],
             "id": id_,
             "uri": uri,
             "track_href": f"{self.api_url}tracks/{id_}",

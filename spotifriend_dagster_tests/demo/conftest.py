@@ -1,6 +1,7 @@
 """One truth for all tests of the room: they read it, none changes it."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 
 import pytest
@@ -22,21 +23,31 @@ def season() -> Truth:
     return simulate(seed=21, start=date(2025, 2, 1), years=0.3, plays_per_day=40)
 
 
-@pytest.fixture(params=["development", "extended"])
+@pytest.fixture(params=["development", "extended"], scope="module")
 def dialect(request: pytest.FixtureRequest) -> Dialect:
     return request.param
+
+
+def _served(season: Truth, dialect: Dialect) -> SimulatedSpotify:
+    return SimulatedSpotify({"robin": season}, dialect, Clock(season.end.to_pydatetime(), pace=0))
 
 
 @pytest.fixture
 def spotify(season: Truth, dialect: Dialect) -> Iterator[SimulatedSpotify]:
     """The two dialects in turn, with a clock that stands still just after everything was told."""
-    with SimulatedSpotify({"robin": season}, dialect, Clock(season.end.to_pydatetime(), pace=0)) as serving:
+    with _served(season, dialect) as serving:
         yield serving
 
 
 @pytest.fixture
 def app(spotify: SimulatedSpotify) -> Iterator[App]:
     """An app that may ask everything of Robin."""
-    asking = App(spotify)
-    yield asking
-    asking.close()
+    with closing(App(spotify)) as asking:
+        yield asking
+
+
+@pytest.fixture(scope="module")
+def reading(season: Truth, dialect: Dialect) -> Iterator[App]:
+    """The same for tests that change nothing."""
+    with _served(season, dialect) as serving, closing(App(serving)) as asking:
+        yield asking

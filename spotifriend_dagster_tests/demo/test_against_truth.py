@@ -1,6 +1,5 @@
 """What the product's reader and cleaning say of a simulated listener, held against what really happened."""
 
-from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
@@ -43,17 +42,14 @@ def united(truth: Truth, tmp_path_factory: pytest.TempPathFactory) -> tuple[Unit
         ],
         columns=["file", "pulled_at", "endpoint", "page", "payload"],
     )
-    days = [
-        clean_recent(of_day.reset_index(drop=True), date.fromisoformat(day), _NOW)
-        for day, of_day in polls.groupby(polls["pulled_at"].str[:10])
-    ]
+    recent = clean_recent(polls.assign(dt=polls["pulled_at"].str[:10]), _NOW)
     plays = unite_plays(
         history=history.plays,
         history_files=history.files,
         history_rejects=history.rejects,
-        recent=pd.concat([of_day.plays for of_day in days]),
-        recent_pages=pd.concat([of_day.pages for of_day in days]),
-        recent_rejects=pd.concat([of_day.rejects for of_day in days]),
+        recent=recent.plays,
+        recent_pages=recent.pages,
+        recent_rejects=recent.rejects,
         zones=ZoneHistory(truth.zones),
         include_private=False,
     )

@@ -38,39 +38,39 @@ def without_local_files(page: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("path", "schema"), ANSWERS.items(), ids=list(ANSWERS))
-def test_what_is_said_of_the_listener_is_what_spotify_says(app: App, dialect: Dialect, path: str, schema: str):
+def test_what_is_said_of_the_listener_is_what_spotify_says(reading: App, dialect: Dialect, path: str, schema: str):
     """A field of our own making would be cleaned here and missing in the wild."""
-    body = app.get(path)
+    body = reading.get(path)
     assert errors(body, schema, dialect) == []
     assert body.get("items") != [] or "before=1" in path
 
 
-def test_followed_artists_and_look_ups_are_what_spotify_says(app: App, dialect: Dialect):
+def test_followed_artists_and_look_ups_are_what_spotify_says(reading: App, dialect: Dialect):
     """Look-ups are where the dialects differ most."""
-    followed = app.get("me/following?type=artist&limit=50")["artists"]
-    track = app.get("me/tracks")["items"][0]["track"]
+    followed = reading.get("me/following?type=artist&limit=50")["artists"]
+    track = reading.get("me/tracks")["items"][0]["track"]
     assert errors(followed, "CursorPagingSimplifiedArtistObject", dialect) == []
-    assert errors(app.get(f"artists/{followed['items'][0]['id']}"), "ArtistObject", dialect) == []
-    assert errors(app.get(f"tracks/{track['id']}"), "TrackObject", dialect) == []
-    assert errors(app.get(f"albums/{track['album']['id']}"), "AlbumObject", dialect) == []
-    assert errors(app.get(f"albums/{track['album']['id']}/tracks"), "PagingSimplifiedTrackObject", dialect) == []
-    found = app.get("search?q=the&type=album,artist,track")
+    assert errors(reading.get(f"artists/{followed['items'][0]['id']}"), "ArtistObject", dialect) == []
+    assert errors(reading.get(f"tracks/{track['id']}"), "TrackObject", dialect) == []
+    assert errors(reading.get(f"albums/{track['album']['id']}"), "AlbumObject", dialect) == []
+    assert errors(reading.get(f"albums/{track['album']['id']}/tracks"), "PagingSimplifiedTrackObject", dialect) == []
+    found = reading.get("search?q=the&type=album,artist,track")
     assert errors(found["albums"], "PagingSimplifiedAlbumObject", dialect) == []
     assert errors(found["artists"], "PagingArtistObject", dialect) == []
     assert errors(found["tracks"], "PagingTrackObject", dialect) == []
     if dialect == "extended":
-        assert errors(app.get(f"audio-features/{track['id']}"), "AudioFeaturesObject", dialect) == []
+        assert errors(reading.get(f"audio-features/{track['id']}"), "AudioFeaturesObject", dialect) == []
 
 
-def test_every_playlist_and_what_is_in_it_is_what_spotify_says(app: App, dialect: Dialect):
+def test_every_playlist_and_what_is_in_it_is_what_spotify_says(reading: App, dialect: Dialect):
     """With a null item, episodes, undated entries and other people's playlists among them."""
     name, entry = ("items", "item") if dialect == "development" else ("tracks", "track")
     kinds = set()
-    for listed in app.items("me/playlists"):
-        whole = app.get(f"playlists/{listed['id']}")
+    for listed in reading.items("me/playlists"):
+        whole = reading.get(f"playlists/{listed['id']}")
         if name in whole:
             assert listed[name]["total"] == whole[name]["total"]
-            for page in app.pages(f"playlists/{listed['id']}/{name}?limit=50"):
+            for page in reading.pages(f"playlists/{listed['id']}/{name}?limit=50"):
                 kinds |= {"null" if said[entry] is None else said[entry]["type"] for said in page["items"]}
                 assert errors(without_local_files(page), "PagingPlaylistTrackObject", dialect) == []
             whole[name] = without_local_files(whole[name])
@@ -88,20 +88,20 @@ def test_errors_are_what_spotify_says(app: App, spotify: SimulatedSpotify, diale
         assert answer.json()["error"]["status"] == answer.status_code
 
 
-def test_development_mode_lacks_what_spotify_removed_and_nothing_else(app: App, dialect: Dialect):
+def test_development_mode_lacks_what_spotify_removed_and_nothing_else(reading: App, dialect: Dialect):
     """The tables must be the same from both: this says where they start from."""
-    track = app.get("me/tracks")["items"][0]["track"]
-    playlist = app.get("me/playlists")["items"][1]
-    entries = app.get(f"playlists/{playlist['id']}/items")["items"]
+    track = reading.get("me/tracks")["items"][0]["track"]
+    playlist = reading.get("me/playlists")["items"][1]
+    entries = reading.get(f"playlists/{playlist['id']}/items")["items"]
     episode = next(entry["item"] for entry in entries if entry["item"]["type"] == "episode")
-    album = app.get(f"albums/{track['album']['id']}")
+    album = reading.get(f"albums/{track['album']['id']}")
     said = {
-        "user": app.get("me"),
+        "user": reading.get("me"),
         "track": track,
         "simplified track": album["tracks"]["items"][0],
         "album": album,
         "simplified album": track["album"],
-        "artist": app.get(f"artists/{track['artists'][0]['id']}"),
+        "artist": reading.get(f"artists/{track['artists'][0]['id']}"),
         "show": episode["show"],
     }
     found = {kind: fields & said[kind].keys() for kind, fields in REMOVED.items()}
@@ -112,9 +112,9 @@ def test_development_mode_lacks_what_spotify_removed_and_nothing_else(app: App, 
 
 
 @pytest.mark.parametrize("change", ["unknown field", "missing field", "removed field", "wrong type"])
-def test_the_schemas_would_find_what_is_wrong(app: App, dialect: Dialect, change: str):
+def test_the_schemas_would_find_what_is_wrong(reading: App, dialect: Dialect, change: str):
     """Spotify's schemas allow anything by themselves."""
-    album = app.get(f"albums/{app.get('me/tracks')['items'][0]['track']['album']['id']}")
+    album = reading.get(f"albums/{reading.get('me/tracks')['items'][0]['track']['album']['id']}")
     match change:
         case "unknown field":
             album["tracks"]["items"][0]["mood"] = "good"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Literal
 
-from spotifriend_dagster.demo.library import WINDOWS, favourites, kept
+from spotifriend_dagster.demo.library import WINDOWS, kept
 from spotifriend_dagster.demo.objects import Objects
 from spotifriend_dagster.demo.spotify.answers import Refusal, api_error
 from spotifriend_dagster.demo.spotify.playlists import Playlist, library_playlists
@@ -32,7 +32,7 @@ def _top(call: Call, kind: Literal["artists", "tracks"]) -> Any:
     if time_range not in WINDOWS:
         raise Refusal(api_error(400, "Invalid time range"))
     objects = call.listener.objects
-    rows = favourites(call.listener.truth, kind, time_range, call.now)
+    rows = call.listener.favourites(kind, time_range, call.now)
     return page(call, rows, objects.artist if kind == "artists" else objects.track)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from spotifriend_dagster.demo.diary import HOME_COUNTRY
-from spotifriend_dagster.demo.library import Library, collect_library
+from spotifriend_dagster.demo.library import Library, collect_library, favourites
 from spotifriend_dagster.demo.listener import Truth
 from spotifriend_dagster.demo.objects import Objects
 from spotifriend_dagster.demo.polls import RecentlyPlayed, polled_plays
@@ -34,7 +35,7 @@ class Listener:
         self.user_id, self.account_id = f"31{identity[:26]}", identity[26:48]
         self.display_name, self.email = name.title(), f"{name}@example.com"
         self.is_allow_listed = True
-        self.plays = polled_plays(truth)
+        self.plays = self._true_plays = polled_plays(truth)
 
     @cached_property
     def library(self) -> Library:
@@ -50,6 +51,10 @@ class Listener:
     def plays(self, plays: pd.DataFrame) -> None:
         self._plays = plays
         self.recently_played = RecentlyPlayed(plays, self.objects)
+
+    def favourites(self, kind: Literal["artists", "tracks"], time_range: str, now: datetime) -> list[int]:
+        """Rows of the catalogue, as `library.favourites` ranks them, whatever becomes of the plays."""
+        return favourites(self.truth, self._true_plays, kind, time_range, now)
 
     def profile(self, scopes: frozenset[str]) -> dict[str, Any]:
         """The answer of /me to an app with these scopes."""

@@ -58,8 +58,7 @@ class Playlist:
         self._listener = listener
         self._objects = listener.objects
         self._said = said
-        entries = listener.library.playlist_entries
-        self._entries = kept(entries[entries["playlist"] == said["uri"]], now).to_dict("records")
+        self._rows = listener.library.entries(said["uri"], now)
         version = f"{listener.library.changes(said['uri'], now)},{said['uri']}"
         digest = hashlib.sha1(version.encode(), usedforsecurity=False).hexdigest()
         self.snapshot_id = b64encode(f"{version.partition(',')[0]},{digest}".encode()).decode()
@@ -72,7 +71,7 @@ class Playlist:
     @property
     def entries(self) -> Sequence[Mapping[Any, Any]]:
         """Its entries, as rows of the library."""
-        return self._entries
+        return self._rows.to_dict("records")
 
     @property
     def items_name(self) -> str:
@@ -84,7 +83,7 @@ class Playlist:
         said = self._said
         path = "tracks" if self._objects.is_extended else "items"
         named = self._objects.reference(said["uri"])
-        items = {"href": f"{named['href']}/{path}", "total": len(self._entries)}
+        items = {"href": f"{named['href']}/{path}", "total": len(self._rows)}
         return {
             "collaborative": said["is_collaborative"],
             "description": "",

@@ -146,6 +146,7 @@ def _of_listener(pulled: Pulled) -> dict[str, Any]:
         "rows": pulled.rows,
         "object": pulled.key,
         "message": record.message,
+        "is_known": record.outcome == "denied" and pulled.is_repeated,
         "refused": list(pulled.refused),
         **pulled.news,
     }

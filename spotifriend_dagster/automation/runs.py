@@ -26,12 +26,16 @@ def range_tags(days: Sequence[str]) -> dict[str, str]:
 
 @dataclass
 class RunOutcome:
-    """How a run ended: the steps that failed, with a sentence each, and the checks that did not pass."""
+    """How a run ended: the steps that failed, with a sentence each, and the checks that did not pass.
+
+    `metadata` is what each asset was materialized or observed with last, as plain values.
+    """
 
     run_id: str
     failures: dict[str, str] = field(default_factory=dict)
     failed_checks: list[tuple[str, str, str]] = field(default_factory=list)
     step_seconds: dict[str, float] = field(default_factory=dict)
+    metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def success(self) -> bool:
@@ -95,11 +99,23 @@ def run_job(
             outcome.failures[event.step_key] = _sentence(event.step_failure_data.error)
         elif event.event_type == DagsterEventType.STEP_SUCCESS and event.step_key:
             outcome.step_seconds[event.step_key] = event.step_success_data.duration_ms / 1000
+        elif said := _said_of_asset(event):
+            outcome.metadata["/".join(said.asset_key.path)] = {
+                name: value.value for name, value in said.metadata.items()
+            }
     for evaluation in result.get_asset_check_evaluations():
         if not evaluation.passed:
             asset = "/".join(evaluation.asset_key.path)
             outcome.failed_checks.append((asset, evaluation.check_name, evaluation.severity.value))
     return outcome
+
+
+def _said_of_asset(event: dg.DagsterEvent) -> dg.AssetMaterialization | dg.AssetObservation | None:
+    if event.event_type == DagsterEventType.ASSET_MATERIALIZATION:
+        return event.step_materialization_data.materialization
+    if event.event_type == DagsterEventType.ASSET_OBSERVATION:
+        return event.asset_observation_data.asset_observation
+    return None
 
 
 def _sentence(error: Any) -> str:

@@ -1,7 +1,7 @@
 """`spotifriend`: the command line. Every command is a thin layer over a room: jobs, the lake, reports.
 
-What a command works with is in `session.py`, signing in and out in `consent.py`. What people read in the terminal after
-a run is made in `reports/terminal.py`.
+What a command works with is in `session.py`, signing in and out in `consent.py`, collecting in `collecting.py`. What
+people read in the terminal after a run is made in `reports/terminal.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from spotifriend_dagster.cli.collecting import collect_everything, poll
 from spotifriend_dagster.cli.consent import login, logout, print_consent
 from spotifriend_dagster.cli.session import DEFAULT_LISTENER, Session, UserError, pass_session, speaks_plainly
 
@@ -53,15 +54,17 @@ def import_(session: Session, path: Path, listener: str, zone: str | None, name:
 
 main.add_command(login)
 main.add_command(logout)
+main.add_command(poll)
 
 
 @main.command()
 @pass_session
 @speaks_plainly
 def run(session: Session) -> None:
-    """Clean what was collected since the last run, and answer anew."""
+    """Collect what Spotify serves now, clean what was collected since the last run, and answer anew."""
     from spotifriend_dagster.automation.staleness import stale_days
 
+    collect_everything(session)
     days = stale_days(session.lake.storage)
     session.run("rebuild", "Rebuilding", days=days) if days else session.run("answer", "Rebuilding")
     for listener in session.listeners.read():

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from spotifriend_dagster.assets.resources import Lake
     from spotifriend_dagster.automation.runs import RunOutcome
+    from spotifriend_dagster.collecting.pulls import Spotify
     from spotifriend_dagster.settings import ListenersFile, Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -108,6 +109,13 @@ class Session:
         return build_lake(self.settings)
 
     @functools.cached_property
+    def spotify(self) -> Spotify:
+        """The Spotify side of the settings."""
+        from spotifriend_dagster.definitions import build_spotify
+
+        return build_spotify(self.settings)
+
+    @functools.cached_property
     def console(self) -> Console:
         """Where to print."""
         from rich.console import Console
@@ -136,19 +144,33 @@ class Session:
     def run(
         self, job: str, title: str, *, config: dict[str, Any] | None = None, days: Sequence[str] = ()
     ) -> RunOutcome:
-        """Run a job with progress on the terminal, and say what went wrong.
+        """Run a job that answers, with progress on the terminal, and say which checks did not pass.
 
         Raises:
             UserError: a step failed.
         """
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        from spotifriend_dagster.automation.runs import PROGRESS_LOGGER, progress_logger, run_job
-        from spotifriend_dagster.definitions import build_definitions
         from spotifriend_dagster.reports.bundle import chart_scripts
 
         # Two seconds of native code, once in a lake's life: beside the run instead of after it.
         threading.Thread(target=chart_scripts, args=(self.lake.storage,), daemon=True).start()
+        outcome = self.execute(job, title, config=config, days=days)
+        for asset, check, severity in outcome.failed_checks:
+            mark, style = ("✗", "red") if severity == "ERROR" else ("!", "yellow")
+            self.console.print(
+                f"[{style}]{mark}[/] {asset}: the check {check} did not pass; `spotifriend ui` shows why."
+            )
+        self.require(outcome)
+        return outcome
+
+    def execute(
+        self, job: str, title: str, *, config: dict[str, Any] | None = None, days: Sequence[str] = ()
+    ) -> RunOutcome:
+        """Run a job, with progress on the terminal."""
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        from spotifriend_dagster.automation.runs import PROGRESS_LOGGER, progress_logger, run_job
+        from spotifriend_dagster.definitions import build_definitions
+
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
         with Progress(*columns, console=self.console, transient=True) as progress:
             task = progress.add_task(title, total=None)
@@ -161,16 +183,17 @@ class Session:
 
             definitions = build_definitions(self.settings, loggers={PROGRESS_LOGGER: progress_logger(on_step)})
             progress.update(task, total=_steps(definitions, job))
-            outcome = run_job(definitions, job, self.instance, config=config, days=days)
-        for asset, check, severity in outcome.failed_checks:
-            mark, style = ("✗", "red") if severity == "ERROR" else ("!", "yellow")
-            self.console.print(
-                f"[{style}]{mark}[/] {asset}: the check {check} did not pass; `spotifriend ui` shows why."
-            )
+            return run_job(definitions, job, self.instance, config=config, days=days)
+
+    def require(self, outcome: RunOutcome) -> None:
+        """Go on only from a run whose steps all ran through.
+
+        Raises:
+            UserError: a step failed.
+        """
         if not outcome.success:
             said = "; ".join(f"{step.replace('__', '/')}: {sentence}" for step, sentence in outcome.failures.items())
             raise UserError(f"{said} (run {outcome.run_id}; what was published before is still published)")
-        return outcome
 
     def ensure_listener(self, listener: str, zone: str | None, name: str | None) -> None:
         """Add a listener whom listeners.toml does not name yet; without a zone, on this machine's clock.

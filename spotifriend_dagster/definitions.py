@@ -14,6 +14,7 @@ from spotifriend_dagster.assets.insights import insight_assets
 from spotifriend_dagster.assets.raw import streaming_history
 from spotifriend_dagster.assets.reports import listening_summary
 from spotifriend_dagster.assets.resources import Lake
+from spotifriend_dagster.assets.snapshots import snapshots_asset
 from spotifriend_dagster.assets.specs import accepted_beta
 from spotifriend_dagster.automation.jobs import JOBS
 from spotifriend_dagster.automation.schedules import SCHEDULES
@@ -72,7 +73,7 @@ def build_definitions(
     days = days_from(settings.first_day)
     insights = insight_assets()
     with accepted_beta("backfill_policy"):
-        collected, recent = collected_assets(days), recent_asset(days)
+        collected, recent, snapshots = collected_assets(days), recent_asset(days), snapshots_asset(days)
     return dg.Definitions(
         assets=[
             streaming_history,
@@ -81,6 +82,7 @@ def build_definitions(
             history,
             recent,
             plays,
+            snapshots,
             catalog,
             *insights,
             listening_summary,

@@ -44,7 +44,8 @@ _RECENT = (RECENT_PLAYS, RECENT_PAGES, RECENT_REJECTS)
 _PLAYS = (PLAYS, PLAY_HOURS, ROW_OUTCOMES)
 
 
-def _outs(*tables: Table) -> dict[str, dg.AssetOut]:
+def table_outs(*tables: Table) -> dict[str, dg.AssetOut]:
+    """The outputs of a multi-asset that makes these tables, by name."""
     return {
         table.name: dg.AssetOut(
             key=asset_key(table),
@@ -59,11 +60,12 @@ def _outs(*tables: Table) -> dict[str, dg.AssetOut]:
     }
 
 
-def _ins(*tables: Table) -> dict[str, dg.AssetIn]:
+def table_ins(*tables: Table) -> dict[str, dg.AssetIn]:
+    """The inputs of an asset that reads these tables, by name."""
     return {table.name: dg.AssetIn(key=asset_key(table), input_manager_key="table_io_manager") for table in tables}
 
 
-def _each(
+def each_listener(
     present: Iterable[str], work: Callable[[str], _Result], failures: dict[str, str], log: logging.Logger
 ) -> Iterator[tuple[str, _Result]]:
     """`work`'s result for one listener after another; a listener's failure is kept, and stops nobody else."""
@@ -79,8 +81,8 @@ def _each(
 
 @dg.multi_asset(
     name="history",
-    ins=_ins(STREAMING_HISTORY),
-    outs=_outs(*_HISTORY),
+    ins=table_ins(STREAMING_HISTORY),
+    outs=table_outs(*_HISTORY),
     check_specs=[
         *map(declaration_check, _HISTORY),
         every_listener_check(asset_key(HISTORY_PLAYS)),
@@ -99,7 +101,7 @@ def history(context: dg.AssetExecutionContext, raw_streaming_history: StoredTabl
         def clean(listener: str) -> CleanedHistory:
             return clean_history(raw_streaming_history.frame(listener), now)
 
-        for listener, cleaned in _each(raw_streaming_history.listeners(), clean, failures, context.log):
+        for listener, cleaned in each_listener(raw_streaming_history.listeners(), clean, failures, context.log):
             files.append(Part(listener, cleaned.files))
             rejects.append(Part(listener, cleaned.rejects))
             unknown_fields.update(*cleaned.unknown_fields.values())
@@ -119,8 +121,8 @@ def recent_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name="recent",
-        ins=_ins(RECENTLY_PLAYED),
-        outs=_outs(*_RECENT),
+        ins=table_ins(RECENTLY_PLAYED),
+        outs=table_outs(*_RECENT),
         check_specs=[*map(declaration_check, _RECENT), every_listener_check(asset_key(RECENT_PLAYS))],
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -135,7 +137,7 @@ def recent_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
             days_received = raw_recently_played.frames(listener)
             return {day: clean_recent(raw, date.fromisoformat(day), now) for day, raw in days_received.items()}
 
-        for listener, cleaned_days in _each(raw_recently_played.listeners(), clean, failures, context.log):
+        for listener, cleaned_days in each_listener(raw_recently_played.listeners(), clean, failures, context.log):
             for day, cleaned in cleaned_days.items():
                 parts[RECENT_PLAYS].append(Part(listener, cleaned.plays, day))
                 parts[RECENT_PAGES].append(Part(listener, cleaned.pages, day))
@@ -151,8 +153,8 @@ def recent_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
 
 @dg.multi_asset(
     name="plays",
-    ins=_ins(*_HISTORY, *_RECENT),
-    outs=_outs(*_PLAYS),
+    ins=table_ins(*_HISTORY, *_RECENT),
+    outs=table_outs(*_PLAYS),
     check_specs=[*map(declaration_check, _PLAYS), every_listener_check(asset_key(PLAYS))],
 )
 def plays(  # noqa: PLR0917 - Dagster passes inputs by name
@@ -185,7 +187,7 @@ def plays(  # noqa: PLR0917 - Dagster passes inputs by name
             )
 
         present = sorted({*history_files.listeners(), *recent_pages.listeners()})
-        for listener, united in _each(present, unite, failures, context.log):
+        for listener, united in each_listener(present, unite, failures, context.log):
             hours.append(Part(listener, united.play_hours))
             outcomes.append(Part(listener, united.row_outcomes))
             yield Part(listener, united.plays)

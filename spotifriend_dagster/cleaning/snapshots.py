@@ -20,32 +20,31 @@ from spotifriend_dagster.cleaning.media import without_placeholder_names
 from spotifriend_dagster.cleaning.payloads import parse_json
 from spotifriend_dagster.cleaning.snapshot_sources import SNAPSHOT_SOURCES, Question, Row, SnapshotSource, page_of
 from spotifriend_dagster.tables.declaration import Table
-from spotifriend_dagster.tables.frames import typed_frame
+from spotifriend_dagster.tables.frames import empty_frame, typed_frame
 from spotifriend_dagster.tables.snapshots import (
     PLAYLIST_TRACKS,
     PLAYLISTS,
     PROFILES,
     SAVED_TRACKS,
+    SNAPSHOT_PULLS,
     SNAPSHOT_REJECTS,
 )
 
 _PLACE = [*SNAPSHOT_REJECTS.column_names, "subject", "answer"]
-_ANSWER = ["file", "subject", "is_readable", "is_last", "total"]
+_ANSWER = ["file", "pulled_at", "subject", "is_readable", "is_last", "total"]
 
 
 @dataclass(frozen=True)
 class CleanedSnapshots:
-    """What became of a day's answers.
+    """What became of a day's answers: typed frames.
 
-    `tables` are typed frames, of the tables whose sources were asked on that day; `rejects` is one of
-    `snapshot_rejects`. `outcomes` counts by source what became of the items: every one is `kept` (a row), `repeated`
-    (a later answer of the day counts instead) or `rejected`. `unknown_fields` are those that no dialect was known to
-    have, as `kind.field`.
+    `tables` are those whose sources were asked on that day; `pulls` is one of `snapshot_pulls`, `rejects` one of
+    `snapshot_rejects`. `unknown_fields` are those that no dialect was known to have, as `kind.field`.
     """
 
     tables: Mapping[Table, pd.DataFrame]
+    pulls: pd.DataFrame
     rejects: pd.DataFrame
-    outcomes: Mapping[str, Mapping[str, int]]
     unknown_fields: frozenset[str]
 
 
@@ -54,6 +53,7 @@ class _Read:
     """A source's day: one row per item, good or bad, and one per answer; both in the order in which they came."""
 
     source: SnapshotSource
+    day: pd.Timestamp
     items: pd.DataFrame
     answers: pd.DataFrame
     unknown_fields: set[str]
@@ -66,10 +66,11 @@ class _Read:
 def clean_snapshots(received: Mapping[str, pd.DataFrame], day: date, now: pd.Timestamp) -> CleanedSnapshots:
     """Type what one listener's pulls of one day brought, beside plays. Both dialects of the Web API give equal tables.
 
-    The day's last answer counts. Of a list in pages (playlists, saved tracks, followed artists), that is the last pull
-    that went to its end, and what pulls after it said; without one, what all pulls said. Of a list that is known by its
-    positions (tops, the content of a playlist), it is the last whole pull alone, or without one the last. Of a look-up,
-    it is the last answer about that id. An answer that cannot be read is none.
+    The day's last answer counts: of a top, the last about its range; of a look-up, the last about its id. Of a list in
+    pages (playlists, saved tracks, followed artists), it is the last pull that went to its end, and what pulls after it
+    said; without one, what all pulls said. Of a playlist's content, it is the last pull that went to its end alone:
+    half of one would look like a playlist from which the rest was removed. An answer that cannot be read is none.
+    Every item is kept (a row), unused or rejected.
 
     Args:
         received: by the name of the raw table, its rows of the day: file, pulled_at, endpoint, page and payload. One
@@ -91,29 +92,23 @@ def clean_snapshots(received: Mapping[str, pd.DataFrame], day: date, now: pd.Tim
     if SAVED_TRACKS in kept:
         kept[SAVED_TRACKS] = kept[SAVED_TRACKS].assign(**_library(read[SAVED_TRACKS]))
     bad = [of_table.items[of_table.items["reason"].notna()] for of_table in read.values()]
+    pulls = [_pulls(of_table, kept[table]) for table, of_table in read.items()]
     return CleanedSnapshots(
         tables={table: typed_frame(frame, table) for table, frame in kept.items()},
-        rejects=typed_frame(pd.concat(bad) if bad else pd.DataFrame(columns=_PLACE), SNAPSHOT_REJECTS),
-        outcomes={
-            of_table.source.name: {
-                "kept": len(kept[table]),
-                "repeated": len(of_table.good) - len(kept[table]),
-                "rejected": len(of_table.items) - len(of_table.good),
-            }
-            for table, of_table in read.items()
-        },
+        pulls=typed_frame(pd.concat(pulls), SNAPSHOT_PULLS) if pulls else empty_frame(SNAPSHOT_PULLS),
+        rejects=typed_frame(pd.concat(bad), SNAPSHOT_REJECTS) if bad else empty_frame(SNAPSHOT_REJECTS),
         unknown_fields=frozenset().union(*(of_table.unknown_fields for of_table in read.values())),
     )
 
 
 def _read(source: SnapshotSource, raw: pd.DataFrame, day: date, now: pd.Timestamp) -> _Read:
-    pulled_at = read_instants(raw["pulled_at"])
-    raw = raw.assign(pulled_at=pulled_at, pull=pulled_at.groupby(raw["file"]).transform("min"))
+    raw = raw.assign(pull=read_instants(raw["pulled_at"]).groupby(raw["file"]).transform("min"))
     raw = raw.sort_values(["pull", "file", "page"], ignore_index=True)
     answers: list[dict[str, Any]] = []
     items: list[dict[str, Any]] = []
     unknown: set[str] = set()
-    for number, (file, endpoint, payload) in enumerate(zip(raw["file"], raw["endpoint"], raw["payload"], strict=True)):
+    received = zip(raw["file"], raw["pull"], raw["endpoint"], raw["payload"], strict=True)
+    for number, (file, pulled_at, endpoint, payload) in enumerate(received):
         asked = Question(endpoint)
         subject = source.subject(asked)
         body, problem = _body(payload)
@@ -122,6 +117,7 @@ def _read(source: SnapshotSource, raw: pd.DataFrame, day: date, now: pd.Timestam
         answers.append(
             {
                 "file": file,
+                "pulled_at": pulled_at,
                 "subject": subject,
                 "is_readable": listed is not None,
                 "is_last": not source.is_paged or (listed is not None and page.get("next") is None),
@@ -139,10 +135,11 @@ def _read(source: SnapshotSource, raw: pd.DataFrame, day: date, now: pd.Timestam
         source=source.name,
         origin=day.isoformat(),
         collected_on=pd.Timestamp(day),
-        pulled_at=lambda frame: raw["pulled_at"].take(frame["answer"].to_numpy(dtype="int64")).array,
+        pulled_at=lambda frame: raw["pull"].take(frame["answer"].to_numpy(dtype="int64")).array,
         row=lambda frame: frame.groupby("file").cumcount(),
     )
-    return _Read(source, _with_instants(frame, source.table, now), pd.DataFrame(answers, columns=_ANSWER), unknown)
+    items_read = _with_instants(frame, source.table, now)
+    return _Read(source, pd.Timestamp(day), items_read, pd.DataFrame(answers, columns=_ANSWER), unknown)
 
 
 def _rows(source: SnapshotSource, items: list[Any], asked: Question, offset: int) -> list[Row]:
@@ -192,12 +189,24 @@ def _counting(read: _Read) -> pd.Index:
     """The numbers of the answers that count: see `clean_snapshots`."""
     answers = read.answers.assign(pull=pd.factorize(read.answers["file"])[0])
     by_pull = answers.groupby(["subject", "pull"], as_index=False)
-    pulls = by_pull.agg(all=("is_readable", "all"), any=("is_readable", "any"), is_ended=("is_last", "any"))
-    whole = pulls[pulls["all"] & pulls["is_ended"]].groupby("subject")["pull"].max()
+    pulls = by_pull.agg(is_readable=("is_readable", "all"), is_ended=("is_last", "any"))
+    whole = pulls[pulls["is_readable"] & pulls["is_ended"]].groupby("subject")["pull"].max()
     if read.source.is_ordered:
-        last = pulls[pulls["any"]].groupby("subject")["pull"].max()
-        return answers.index[answers["pull"] == answers["subject"].map(whole.combine_first(last))]
+        return answers.index[answers["pull"] == answers["subject"].map(whole)]
     return answers.index[answers["pull"] >= answers["subject"].map(whole).fillna(0)]
+
+
+def _pulls(read: _Read, kept: pd.DataFrame) -> pd.DataFrame:
+    """What became of the items of each pull."""
+    pulls = read.answers.groupby("file", sort=False)[["pulled_at"]].first().rename_axis("page")
+    counted = {
+        "rows": read.items.groupby("file").size(),
+        "kept_rows": kept.groupby("file").size(),
+        "rejected_rows": read.items.loc[read.items["reason"].notna()].groupby("file").size(),
+    }
+    pulls = pulls.assign(**counted).fillna(dict.fromkeys(counted, 0))
+    unused = pulls["rows"] - pulls["kept_rows"] - pulls["rejected_rows"]
+    return pulls.assign(unused_rows=unused, source=read.source.name, collected_on=read.day).reset_index()
 
 
 def _is_own(owner: pd.Series, profiles: pd.DataFrame | None) -> pd.Series:

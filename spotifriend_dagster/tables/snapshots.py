@@ -188,6 +188,31 @@ SNAPSHOT_REJECTS = Table(
     partition_keys=(LISTENER,),
 )
 
+SNAPSHOT_PULLS = Table(
+    name="snapshot_pulls",
+    layer="cleaned",
+    folder="cleaned/snapshot_pulls",
+    description="Every pull of the Web API beside plays that a day was made from, and what became of its items.",
+    grain=("listener", "collected_on", "source", "page"),
+    columns=(
+        _COLLECTED_ON,
+        Column("source", "string", "The raw source, such as `top_tracks`.", nullable=False),
+        Column("page", "string", "The pull: the raw object's name.", nullable=False),
+        _PULLED_AT,
+        Column("rows", "bigint", "Items in its answers, good and bad.", nullable=False),
+        Column("kept_rows", "bigint", "Items that became rows.", nullable=False),
+        Column(
+            "unused_rows",
+            "bigint",
+            "Items for which another answer of the day stands, or of a playlist that was not told to its end.",
+            nullable=False,
+        ),
+        Column("rejected_rows", "bigint", "Items set aside, each with its reason in `snapshot_rejects`.", False),
+    ),
+    partition_keys=(LISTENER, _YEAR),
+    year_of="collected_on",
+)
+
 ARTIST_GENRES = Table(
     name="artist_genres",
     layer="cleaned",
@@ -261,6 +286,7 @@ DAILY_SNAPSHOTS = (
     ARTISTS,
     TRACKS,
     ALBUMS,
+    SNAPSHOT_PULLS,
     SNAPSHOT_REJECTS,
 )
 """Made day by day from what was collected on it."""

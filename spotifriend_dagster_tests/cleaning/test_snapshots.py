@@ -21,6 +21,7 @@ from spotifriend_dagster.tables.snapshots import (
     PLAYLISTS,
     PROFILES,
     SAVED_TRACKS,
+    SNAPSHOT_PULLS,
     SNAPSHOT_REJECTS,
     TOP_ARTISTS,
     TOP_TRACKS,
@@ -51,6 +52,11 @@ ONLY_EXTENDED = {PROFILES: ["country", "product", "followers"], ARTISTS: ["popul
 
 def songs(result: CleanedSnapshots, table: Table, column: str = "track_uri") -> list[str]:
     return [uri.rpartition(":")[2] for uri in result.tables[table][column]]
+
+
+def outcomes(result: CleanedSnapshots) -> list[list[int]]:
+    """Of each pull: items, those kept, unused and rejected."""
+    return result.pulls[["rows", "kept_rows", "unused_rows", "rejected_rows"]].to_numpy().tolist()
 
 
 def whole_day(dialect: Dialect) -> CleanedSnapshots:
@@ -86,7 +92,7 @@ def test_both_dialects_give_the_same_tables() -> None:
         pd.testing.assert_frame_equal(frame.drop(columns=hidden), extended.tables[table].drop(columns=hidden))
         assert extended.tables[table][hidden].notna().all(axis=None)
     assert development.unknown_fields == extended.unknown_fields == frozenset()
-    assert development.outcomes == extended.outcomes
+    pd.testing.assert_frame_equal(development.pulls, extended.pulls)
 
 
 def test_what_an_object_says_is_read() -> None:
@@ -152,7 +158,7 @@ def test_the_last_answer_about_a_range_counts() -> None:
         ["short_term", 1],
     ]
     assert songs(result, TOP_TRACKS) == ["c", "b"]
-    assert result.outcomes["top_tracks"] == {"kept": 2, "repeated": 2, "rejected": 0}
+    assert outcomes(result) == [[3, 1, 2, 0], [1, 1, 0, 0]]
 
 
 def test_what_left_the_library_between_two_whole_pulls_is_gone() -> None:
@@ -167,11 +173,13 @@ def test_what_left_the_library_between_two_whole_pulls_is_gone() -> None:
 
 
 def test_two_pulls_of_one_playlist_are_never_mixed() -> None:
-    """Places of one version beside places of another would be a playlist that never was."""
+    """Places of one version beside those of another, or half a playlist, would be one that never was."""
     whole = pull(pages(ITEMS, [entry(track(name)) for name in "abc"], 2))
     stopped = pull(pages(ITEMS, [entry(track(name)) for name in "xyz"], 2, stop=1), 60)
     assert songs(cleaned_day(playlist_items=[whole, stopped]), PLAYLIST_TRACKS, "item_uri") == ["a", "b", "c"]
-    assert songs(cleaned_day(playlist_items=[stopped]), PLAYLIST_TRACKS, "item_uri") == ["x", "y"]
+    nothing = cleaned_day(playlist_items=[stopped])
+    assert nothing.tables[PLAYLIST_TRACKS].empty
+    assert outcomes(nothing) == [[2, 0, 2, 0]]
     later = pull(pages(ITEMS, [entry(track("z"))]), 120)
     assert songs(cleaned_day(playlist_items=[whole, stopped, later]), PLAYLIST_TRACKS, "item_uri") == ["z"]
 
@@ -212,7 +220,7 @@ def test_bad_items_are_set_aside_with_a_reason(source: str, endpoint: str, item:
     assert result.rejects[["source", "origin", "row", "reason"]].to_numpy().tolist() == [
         [source, "2026-10-01", 1, reason]
     ]
-    assert result.outcomes[source] == {"kept": 1, "repeated": 0, "rejected": 1}
+    assert outcomes(result) == [[2, 1, 0, 1]]
 
 
 @pytest.mark.parametrize(
@@ -255,7 +263,9 @@ library = st.lists(names.map(lambda name: saved(track(name))) | bad, max_size=6)
 
 
 def only_what_is_said(result: CleanedSnapshots) -> list[Any]:
-    return [frame.astype("str").to_numpy().tolist() for frame in (*result.tables.values(), result.rejects)]
+    return [
+        frame.astype("str").to_numpy().tolist() for frame in (*result.tables.values(), result.pulls, result.rejects)
+    ]
 
 
 @settings(deadline=None, max_examples=8)
@@ -276,18 +286,22 @@ def test_items_add_up_and_the_order_of_objects_does_not_matter(
         ],
     }
     result = cleaned_day(**received)
-    for frame, table in (
-        (result.rejects, SNAPSHOT_REJECTS),
-        *((frame, table) for table, frame in result.tables.items()),
-    ):
+    typed = {SNAPSHOT_REJECTS: result.rejects, SNAPSHOT_PULLS: result.pulls, **result.tables}
+    for table, frame in typed.items():
         assert {name: str(kind) for name, kind in frame.dtypes.items()} == {
             column.name: dtype(column) for column in table.columns
         }
         assert not frame.duplicated([name for name in table.grain if name != "listener"]).any()
-    assert sum(result.outcomes["playlist_items"].values()) == sum(map(len, content))
     sizes = [len(items if stop is None else items[:2]) for items, stop in zip(liked, stops, strict=False)]
-    assert sum(result.outcomes["saved_tracks"].values()) == sum(sizes)
-    assert sum(outcome["rejected"] for outcome in result.outcomes.values()) == len(result.rejects)
+    by_source = result.pulls.set_index("source")
+    assert by_source.loc[["playlist_items"], "rows"].tolist() == [len(items) for items in content]
+    assert by_source.loc[["saved_tracks"], "rows"].tolist() == sizes
+    assert by_source["kept_rows"].groupby("source").sum().to_dict() == {
+        "playlist_items": len(result.tables[PLAYLIST_TRACKS]),
+        "saved_tracks": len(result.tables[SAVED_TRACKS]),
+    }
+    assert (by_source["unused_rows"] >= 0).all()
+    assert by_source["rejected_rows"].sum() == len(result.rejects)
 
     shuffled = {
         source: [pulls.sample(frac=1, random_state=seed.randrange(1000)) for pulls in seed.sample(pulls, len(pulls))]

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -22,12 +21,13 @@ from spotifriend_dagster.assets.specs import (
 )
 from spotifriend_dagster.cleaning.history import CleanedHistory, clean_history
 from spotifriend_dagster.cleaning.plays import UnitedPlays, unite_plays
-from spotifriend_dagster.cleaning.recent import CleanedRecent, clean_recent
-from spotifriend_dagster.lake.io_managers import Part, StoredTable
+from spotifriend_dagster.cleaning.recent import clean_recent
+from spotifriend_dagster.lake.io_managers import Part, StoredTable, daily_parts
 from spotifriend_dagster.tables.cleaned import (
     HISTORY_FILES,
     HISTORY_PLAYS,
     HISTORY_REJECTS,
+    LISTENING_GAPS,
     PLAY_HOURS,
     PLAYS,
     RECENT_PAGES,
@@ -41,7 +41,7 @@ from spotifriend_dagster.tables.raw import RECENTLY_PLAYED, STREAMING_HISTORY
 _Result = TypeVar("_Result")
 _HISTORY = (HISTORY_PLAYS, HISTORY_FILES, HISTORY_REJECTS)
 _RECENT = (RECENT_PLAYS, RECENT_PAGES, RECENT_REJECTS)
-_PLAYS = (PLAYS, PLAY_HOURS, ROW_OUTCOMES)
+_PLAYS = (PLAYS, PLAY_HOURS, ROW_OUTCOMES, LISTENING_GAPS)
 
 
 def table_outs(*tables: Table) -> dict[str, dg.AssetOut]:
@@ -133,15 +133,21 @@ def recent_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         parts: dict[Table, list[Part]] = {table: [] for table in _RECENT}
         now = pd.Timestamp.now("UTC")
 
-        def clean(listener: str) -> dict[str, CleanedRecent]:
-            days_received = raw_recently_played.frames(listener)
-            return {day: clean_recent(raw, date.fromisoformat(day), now) for day, raw in days_received.items()}
+        def clean(listener: str) -> dict[Table, list[Part]]:
+            made: dict[Table, list[Part]] = {table: [] for table in _RECENT}
+            for raw in raw_recently_played.batches(listener):
+                cleaned, days_received = clean_recent(raw, now), sorted(set(raw["dt"]))
+                for table, frame, day in (
+                    (RECENT_PLAYS, cleaned.plays, cleaned.plays["collected_on"].dt.strftime("%Y-%m-%d")),
+                    (RECENT_PAGES, cleaned.pages, cleaned.pages["collected_on"].dt.strftime("%Y-%m-%d")),
+                    (RECENT_REJECTS, cleaned.rejects, cleaned.rejects["origin"]),
+                ):
+                    made[table] += daily_parts(listener, frame, table, day, days_received)
+            return made
 
-        for listener, cleaned_days in each_listener(raw_recently_played.listeners(), clean, failures, context.log):
-            for day, cleaned in cleaned_days.items():
-                parts[RECENT_PLAYS].append(Part(listener, cleaned.plays, day))
-                parts[RECENT_PAGES].append(Part(listener, cleaned.pages, day))
-                parts[RECENT_REJECTS].append(Part(listener, cleaned.rejects, day))
+        for _, made in each_listener(raw_recently_played.listeners(), clean, failures, context.log):
+            for table, of_days in made.items():
+                parts[table] += of_days
         audits = Audits(*_RECENT)
         for table, frames in parts.items():
             yield dg.Output(audits.of(table, frames), table.name)
@@ -171,6 +177,7 @@ def plays(  # noqa: PLR0917 - Dagster passes inputs by name
     failures: dict[str, str] = {}
     hours: list[Part] = []
     outcomes: list[Part] = []
+    gaps: list[Part] = []
 
     def united_plays() -> Iterator[Part]:
         def unite(listener: str) -> UnitedPlays:
@@ -190,11 +197,13 @@ def plays(  # noqa: PLR0917 - Dagster passes inputs by name
         for listener, united in each_listener(present, unite, failures, context.log):
             hours.append(Part(listener, united.play_hours))
             outcomes.append(Part(listener, united.row_outcomes))
+            gaps.append(Part(listener, united.listening_gaps))
             yield Part(listener, united.plays)
 
     audits = Audits(*_PLAYS)
     yield dg.Output(audits.of(PLAYS, united_plays()), PLAYS.name)
     yield dg.Output(audits.of(PLAY_HOURS, hours), PLAY_HOURS.name)
     yield dg.Output(audits.of(ROW_OUTCOMES, outcomes), ROW_OUTCOMES.name)
+    yield dg.Output(audits.of(LISTENING_GAPS, gaps), LISTENING_GAPS.name)
     yield from audits.results()
     yield every_listener_result(asset_key(PLAYS), failures)

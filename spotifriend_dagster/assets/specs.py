@@ -9,7 +9,6 @@ import dagster as dg
 
 from spotifriend_dagster.lake.audits import audit_declaration
 from spotifriend_dagster.lake.io_managers import Part
-from spotifriend_dagster.lake.parquet import to_arrow
 from spotifriend_dagster.tables.declaration import Table
 
 OWNERS = ["team:listening"]
@@ -71,7 +70,7 @@ class Audits:
     def of(self, table: Table, parts: Iterable[Part]) -> Iterator[Part]:
         """The parts as they are; the faults of each are kept."""
         for part in parts:
-            for audit in audit_declaration(to_arrow(part.frame, table), table):
+            for audit in audit_declaration(part.rows(table), table):
                 if not audit.passed:
                     where = {"listener": part.listener, "partition": part.partition, "audit": audit.name}
                     self._faults[table].append(where | dict(audit.metadata))

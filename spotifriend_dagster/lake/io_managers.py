@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dagster as dg
 import pandas as pd
 
-from spotifriend_dagster.lake.json_lines import frame_to_json_lines, read_json_lines
-from spotifriend_dagster.lake.parquet import read_parquet, to_arrow, to_frame, to_parquet
+from spotifriend_dagster.lake.json_lines import read_json_lines, rows_to_json_lines
+from spotifriend_dagster.lake.parquet import read_parquet, rows_to_parquet, to_arrow, to_frame
 from spotifriend_dagster.lake.pulls import object_name
 from spotifriend_dagster.lake.storage import Storage, path_values
 from spotifriend_dagster.tables.declaration import Table
@@ -29,18 +30,19 @@ if TYPE_CHECKING:
 _TABLES = {table.folder: table for table in DECLARED_TABLES}
 _UNPARTITIONED = "part"
 _PREVIEWED_ROWS = 5
+_MONTH = len("2025-01")
 _THREADS = 4  # packing and unpacking leave Python's lock; an object store answers several requests at once
 
 
 class _Format(NamedTuple):
     suffix: str
-    write: Callable[[pd.DataFrame, Table], bytes]
+    write: Callable[[pyarrow.Table, Table], bytes]
     read: Callable[[bytes, Table, str], pyarrow.Table]
 
 
 _FORMATS = {
-    "jsonl": _Format(".jsonl.gz", frame_to_json_lines, read_json_lines),
-    "parquet": _Format(".parquet", to_parquet, read_parquet),
+    "jsonl": _Format(".jsonl.gz", rows_to_json_lines, read_json_lines),
+    "parquet": _Format(".parquet", rows_to_parquet, read_parquet),
 }
 
 
@@ -60,6 +62,35 @@ class Part:
     listener: str
     frame: pd.DataFrame
     partition: str | None = None
+    _rows: list[pyarrow.Table] = field(default_factory=list, repr=False, compare=False)
+
+    def rows(self, table: Table) -> pyarrow.Table:
+        """The frame as it is stored, made once: it is audited, then written."""
+        if not self._rows:
+            self._rows.append(to_arrow(self.frame, table))
+        return self._rows[0]
+
+
+def daily_parts(
+    listener: str, frame: pd.DataFrame, table: Table, day_of_row: pd.Series, days: Iterable[str]
+) -> Iterator[Part]:
+    """What an output says of each of several days: a part for each, also for one that has no rows.
+
+    Args:
+        listener: whose.
+        frame: a typed frame, in which the rows of a day lie together, the days in their order.
+        table: its table.
+        day_of_row: by row of the frame, its day, YYYY-MM-DD.
+        days: the days, in their order; every row is of one of them.
+    """
+    rows, begin = to_arrow(frame, table), 0
+    sizes = day_of_row.value_counts()
+    for day in days:
+        size = int(sizes.get(day, 0))
+        yield Part(listener, frame.iloc[begin : begin + size], day, [rows.slice(begin, size)])
+        begin += size
+    if begin != len(frame):
+        raise ValueError(f"Rows of {table.name} are of other days than {', '.join(days)}.")
 
 
 class StoredTable:
@@ -102,6 +133,16 @@ class StoredTable:
         for key, found in self._read(self.keys(listener)).items():
             by_partition.setdefault(_partition(key), {})[key] = found
         return {partition: self._as_frame(found) for partition, found in sorted(by_partition.items())}
+
+    def batches(self, listener: str) -> Iterator[pd.DataFrame]:
+        """The same as `frame`, a month of partitions at a time: a year of polls is half a gigabyte.
+
+        Raises:
+            UnreadableFile: a file does not hold what the table declares.
+        """
+        keys = sorted(self.keys(listener), key=_partition)
+        for _, some in groupby(keys, key=lambda key: _partition(key)[:_MONTH]):
+            yield self._as_frame(self._read(list(some)))
 
     @cached_property
     def _keys(self) -> Mapping[str, list[str]]:
@@ -176,7 +217,7 @@ class TableIOManager(dg.IOManager):
     def _write(self, table: Table, part: Part, pool: Executor) -> int:
         """Replace the files of a part; gives the bytes written."""
         folder = f"{table.folder}/listener={part.listener}"
-        files = {f"{folder}/{name}": rows for name, rows in _files(table, part)}
+        files = {f"{folder}/{name}": rows for name, rows in _files(table, part)}  # of Arrow: packed without a copy
 
         def write(key: str) -> int:
             content = _FORMATS[table.format].write(files[key], table)
@@ -203,7 +244,7 @@ class _Written:
         self.size += size
         self.listeners.add(part.listener)
         if self.first is None and len(part.frame):
-            self.first = replace(part, frame=part.frame.head(_PREVIEWED_ROWS).copy())
+            self.first = Part(part.listener, part.frame.head(_PREVIEWED_ROWS).copy())
 
     def metadata(self, table: Table, partition: str | None, *, with_preview: bool) -> dict[str, Any]:
         said: dict[str, Any] = {
@@ -212,7 +253,7 @@ class _Written:
             "listeners": len(self.listeners),
         }
         if with_preview and self.first is not None:
-            rows = to_arrow(self.first.frame, table).to_pylist()
+            rows = self.first.rows(table).to_pylist()
             cells = [[self.first.listener, *("" if value is None else value for value in row.values())] for row in rows]
             said["preview"] = dg.MetadataValue.md(markdown_table(("listener", *table.column_names), cells))
         return said
@@ -226,16 +267,18 @@ def _partitions_read(context: dg.InputContext) -> Collection[str] | None:
     return context.asset_partition_keys
 
 
-def _files(table: Table, part: Part) -> Iterator[tuple[str, pd.DataFrame]]:
+def _files(table: Table, part: Part) -> Iterator[tuple[str, pyarrow.Table]]:
     """The files of a part, named within the listener's folder, each with its rows."""
     name = f"{part.partition or _UNPARTITIONED}{_FORMATS[table.format].suffix}"
+    rows = part.rows(table)
     if table.year_of is None:
-        yield name, part.frame
+        yield name, rows
     elif part.partition is not None:
-        yield f"year={part.partition[:4]}/{name}", part.frame
+        yield f"year={part.partition[:4]}/{name}", rows
     else:
-        for year, rows in part.frame.groupby(part.frame[table.year_of].dt.year):
-            yield f"year={year:04d}/{name}", rows
+        years = part.frame[table.year_of].dt.year.to_numpy()
+        for year in sorted(set(years)):
+            yield f"year={year:04d}/{name}", rows.filter(years == year)
 
 
 def _partition(key: str) -> str:

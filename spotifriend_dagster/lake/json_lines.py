@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping
 from io import BufferedWriter, BytesIO, RawIOBase
 from typing import TYPE_CHECKING, cast
 
-import pandas as pd
-
-from spotifriend_dagster.lake.parquet import UnreadableFile, checked, to_arrow
+from spotifriend_dagster.lake.parquet import UnreadableFile, checked
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.rendering import arrow_schema
 
@@ -33,13 +31,9 @@ def to_json_lines(rows: Iterable[Mapping[str, object]]) -> bytes:
     return target.getvalue()
 
 
-def frame_to_json_lines(frame: pd.DataFrame, table: Table) -> bytes:
-    """A typed frame of strings, numbers and booleans as gzipped JSON Lines.
-
-    Raises:
-        ValueError: the frame is not one of that table.
-    """
-    return to_json_lines(to_arrow(frame, table).to_pylist())
+def rows_to_json_lines(rows: pyarrow.Table, _table: Table) -> bytes:
+    """Rows of strings, numbers and booleans, as `parquet.to_arrow` gives them, as gzipped JSON Lines."""
+    return to_json_lines(rows.to_pylist())
 
 
 def read_json_lines(content: bytes, table: Table, key: str) -> pyarrow.Table:

@@ -30,11 +30,16 @@ def to_parquet(frame: pd.DataFrame, table: Table) -> bytes:
     Raises:
         ValueError: the frame is not one of that table.
     """
+    return rows_to_parquet(to_arrow(frame, table), table)
+
+
+def rows_to_parquet(rows: pyarrow.Table, table: Table) -> bytes:
+    """The same of rows as `to_arrow` gives them."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - heavy
 
     target = BytesIO()
     pq.write_table(
-        to_arrow(frame, table),
+        rows,
         target,
         compression="zstd",
         # Numbers and instants repeat too little: for them a dictionary is tried in vain, in a third of the time.

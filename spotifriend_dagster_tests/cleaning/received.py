@@ -88,7 +88,7 @@ def cleaned(*exports: pd.DataFrame) -> CleanedHistory:
 
 
 def cleaned_day(*polls: pd.DataFrame, day: date = DAY) -> CleanedRecent:
-    return clean_recent(pd.concat(polls, ignore_index=True), day, NOW)
+    return clean_recent(pd.concat(polls, ignore_index=True).assign(dt=day.isoformat()), NOW)
 
 
 def united(*exports: pd.DataFrame, days: Mapping[date, list[pd.DataFrame]] | None = None) -> UnitedPlays:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -10,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spotifriend_dagster.cleaning.recent import CleanedRecent
+from spotifriend_dagster.cleaning.recent import CleanedRecent, clean_recent
 from spotifriend_dagster.tables.cleaned import RECENT_PAGES, RECENT_PLAYS, RECENT_REJECTS
 from spotifriend_dagster.tables.frames import dtype
-from spotifriend_dagster_tests.cleaning.received import DAY, cleaned_day, poll_of, polled, text_of
+from spotifriend_dagster_tests.cleaning.received import DAY, NOW, cleaned_day, poll_of, polled, text_of
 
 
 def test_both_dialects_of_the_web_api_are_read() -> None:
@@ -155,3 +156,19 @@ def test_items_add_up_and_order_does_not_matter(polls: list[list[Any]], seed: ra
     assert result.plays["copies"].sum() + len(result.rejects) == sum(map(len, polls))
     assert not result.plays.duplicated(["played_at", "track_uri"]).any()
     assert only_what_is_said(cleaned_day(*seed.sample(received, len(received)))) == only_what_is_said(result)
+
+
+@settings(max_examples=40, deadline=None)
+@given(days=st.lists(st.lists(pages, min_size=1, max_size=3), min_size=2, max_size=3))
+def test_a_day_gives_the_same_whichever_days_are_cleaned_with_it(days: list[list[list[Any]]]) -> None:
+    """A backfill of a year is cleaned a month at a time, and must give what 365 nights gave."""
+    dates = [DAY + timedelta(days=number) for number in range(len(days))]
+    raw = [
+        pd.concat([poll_of(page, pulled=3600 * n) for n, page in enumerate(polls)]).assign(dt=day.isoformat())
+        for day, polls in zip(dates, days, strict=True)
+    ]
+    together = clean_recent(pd.concat(raw, ignore_index=True), NOW)
+    alone = [clean_recent(day, NOW) for day in raw]
+    for name in ("plays", "pages", "rejects"):
+        expected = pd.concat([getattr(day, name) for day in alone], ignore_index=True)
+        pd.testing.assert_frame_equal(getattr(together, name), expected)

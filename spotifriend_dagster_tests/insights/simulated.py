@@ -17,8 +17,7 @@ from spotifriend_dagster.demo.exports import Era, write_export
 from spotifriend_dagster.demo.listener import Truth
 from spotifriend_dagster.demo.polls import answers_at
 from spotifriend_dagster.sources.exports import read_export
-from spotifriend_dagster.tables.cleaned import CLEANED_TABLES, RECENT_PAGES, RECENT_PLAYS, RECENT_REJECTS
-from spotifriend_dagster.tables.frames import empty_frame
+from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
 
 
 def cleaned_tables(
@@ -50,17 +49,14 @@ def cleaned_tables(
         for instant, answer in answers_at(truth, polls)
     ]
     days = pd.DataFrame(answers, columns=["file", "pulled_at", "endpoint", "page", "payload"])
-    recent = [
-        clean_recent(day, datetime.fromisoformat(date).date(), now)
-        for date, day in days.groupby(days["pulled_at"].str[:10])
-    ]
+    recent = clean_recent(days.assign(dt=days["pulled_at"].str[:10]), now)
     tables = {
         "history_plays": history.plays,
         "history_files": history.files,
         "history_rejects": history.rejects,
-        "recent_plays": pd.concat([empty_frame(RECENT_PLAYS), *(day.plays for day in recent)], ignore_index=True),
-        "recent_pages": pd.concat([empty_frame(RECENT_PAGES), *(day.pages for day in recent)], ignore_index=True),
-        "recent_rejects": pd.concat([empty_frame(RECENT_REJECTS), *(day.rejects for day in recent)], ignore_index=True),
+        "recent_plays": recent.plays,
+        "recent_pages": recent.pages,
+        "recent_rejects": recent.rejects,
     }
     united = unite_plays(
         history=tables["history_plays"],

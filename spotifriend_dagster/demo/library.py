@@ -17,6 +17,7 @@ from numpy.random import Generator
 from spotifriend_dagster.demo.diary import PLAYLISTS
 from spotifriend_dagster.demo.listener import Truth
 from spotifriend_dagster.demo.names import spotify_ids
+from spotifriend_dagster.demo.polls import LEAST_MS
 
 OWN = "self"
 """The listener, where an owner or who added something is named."""
@@ -101,7 +102,7 @@ def favourites(
 def collect_library(truth: Truth) -> Library:
     """What the listener of a truth keeps; the same truth gives the same library."""
     for_playlists, for_saved, for_followed = np.random.default_rng([truth.seed, 6]).spawn(3)
-    music = truth.events[truth.events["media"] == "track"]
+    music = truth.events[(truth.events["media"] == "track") & (truth.events["ms_played"] >= LEAST_MS)]
     return Library(
         *_playlists(for_playlists, truth, music),
         _saved(for_saved, truth, music),

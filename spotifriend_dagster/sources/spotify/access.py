@@ -14,7 +14,7 @@ from spotifriend_dagster.sources.spotify.accounts import InvalidGrant, renewed
 from spotifriend_dagster.sources.spotify.app import SpotifyApp
 from spotifriend_dagster.sources.spotify.errors import ConsentEnded, NotSignedIn
 from spotifriend_dagster.sources.spotify.patience import Patience
-from spotifriend_dagster.sources.spotify.tokens import Secrets, Token, read_token, write_token
+from spotifriend_dagster.sources.spotify.tokens import Secrets, Token, mark_ended, read_token, write_token
 
 _ASKED_AGAIN_AFTER = timedelta(days=1)
 _OTHERS_SECONDS = 2.0
@@ -90,7 +90,7 @@ class Access:
             stored = self._stored()
             if stored.refresh_token != before.refresh_token:
                 return stored
-        write_token(self._secrets, self.listener, replace(before, ended_at=self._now()))
+        mark_ended(self._secrets, self.listener, before, self._now())
         raise ConsentEnded(self.listener) from None
 
     def _stored(self) -> Token:

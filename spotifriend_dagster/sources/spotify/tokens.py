@@ -1,14 +1,16 @@
 """A listener's token: what is kept of their consent, and for how long it holds. Renewing it belongs to `access.py`.
 
-Where secrets are is the business of whoever hands a `Secrets`; here each is one text under `spotify/<listener>`.
+Where secrets are is the business of whoever hands a `Secrets`; here each token is one text,
+`spotify/<listener>`, and what is noted of it stands beside it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any, Protocol
 
 from spotifriend_dagster.sources.spotify.errors import ConsentEnded, NotSignedIn, SignInError, login_command
@@ -79,10 +81,11 @@ def read_token(secrets: Secrets, listener: str) -> Token | None:
         said = json.loads(text)
         if said["version"] != _VERSION:
             raise NotSignedIn(listener, "has a sign-in of another version of SpotiFriend")
-        return _token(said)
+        token = _token(said)
     except (ValueError, TypeError, KeyError):
         # The cause holds the text, and the text holds tokens.
         raise NotSignedIn(listener, "has a sign-in that cannot be read (it is damaged)") from None
+    return replace(token, ended_at=_ended_at(secrets, listener, token))
 
 
 def write_token(secrets: Secrets, listener: str, token: Token) -> None:
@@ -100,10 +103,29 @@ def write_token(secrets: Secrets, listener: str, token: Token) -> None:
         "scopes": sorted(token.scopes),
         "account_id": token.account_id,
         "client_id": token.client_id,
-        "ended_at": token.ended_at and token.ended_at.isoformat(),
     }
+    _write(secrets, listener, _name(listener), json.dumps(said, indent=1))
+    if token.ended_at is None:
+        secrets.delete(_mark_name(listener))
+    else:
+        mark_ended(secrets, listener, token, token.ended_at)
+
+
+def mark_ended(secrets: Secrets, listener: str, token: Token, ended_at: datetime) -> None:
+    """Note that Spotify calls this token's consent ended, beside the token, which stays as it is.
+
+    So a process that knows less than another one, which has just stored a newer token, does no harm.
+
+    Raises:
+        SignInError: it cannot be noted.
+    """
+    said = {"ended_at": ended_at.isoformat(), "refresh_token_sha256": _digest(token)}
+    _write(secrets, listener, _mark_name(listener), json.dumps(said))
+
+
+def _write(secrets: Secrets, listener: str, name: str, text: str) -> None:
     try:
-        secrets.write(_name(listener), json.dumps(said, indent=1))
+        secrets.write(name, text)
     except OSError as error:
         raise SignInError(
             f"The sign-in of {listener} cannot be kept ({error.strerror}): free some space, or make the folder "
@@ -114,6 +136,7 @@ def write_token(secrets: Secrets, listener: str, token: Token) -> None:
 def forget_token(secrets: Secrets, listener: str) -> None:
     """Remove the listener's token, readable or not; none is no error."""
     secrets.delete(_name(listener))
+    secrets.delete(_mark_name(listener))
 
 
 def consent_ends_at(token: Token) -> datetime:
@@ -152,6 +175,23 @@ def _name(listener: str) -> str:
     return f"spotify/{listener}"
 
 
+def _mark_name(listener: str) -> str:
+    return f"spotify/{listener}.ended"
+
+
+def _digest(token: Token) -> str:
+    return sha256(token.refresh_token.encode()).hexdigest()
+
+
+def _ended_at(secrets: Secrets, listener: str, token: Token) -> datetime | None:
+    """When the consent was noted as ended; None where it was not, or where the note is of an older token."""
+    try:
+        said = json.loads(secrets.read(_mark_name(listener)) or "{}")
+        return _instant(said["ended_at"]) if said.get("refresh_token_sha256") == _digest(token) else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
 def _token(said: Mapping[str, Any]) -> Token:
     texts = {name: said[name] for name in ("access_token", "refresh_token", "account_id", "client_id")}
     scopes = said["scopes"]
@@ -162,7 +202,6 @@ def _token(said: Mapping[str, Any]) -> Token:
         expires_at=_instant(said["expires_at"]),
         authorized_at=_instant(said["authorized_at"]),
         scopes=frozenset(scopes),
-        ended_at=None if said["ended_at"] is None else _instant(said["ended_at"]),
     )
 
 

@@ -87,7 +87,7 @@ class PatientSession(requests.Session):
             if response.status_code == 401:
                 self._bearer.renew()
                 response = self._sent(method, url, params)
-            if response.ok and not response.is_redirect:
+            if 200 <= response.status_code < 300:
                 return json_object(response, _WHAT)
             if response.status_code == 401:
                 raise NotSignedIn(self._bearer.listener, "is refused by Spotify, although just let in again")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,13 @@ class CollectedHome(Home):
 
     def run(self, job: str, days: list[str] | None = None, config: dict[str, Any] | None = None) -> RunOutcome:
         """Run a job with the simulated clock."""
+        return run_job(self.definitions, job, self.instance, config=config, days=days or [])
+
+    @cached_property
+    def definitions(self) -> dg.Definitions:
+        """The code location, with the simulated clock."""
         silent = {PROGRESS_LOGGER: progress_logger(lambda _step, _ended: None)}
-        definitions = build_definitions(self.settings, loggers=silent, spotify=self.spotify)
-        return run_job(definitions, job, self.instance, config=config, days=days or [])
+        return build_definitions(self.settings, loggers=silent, spotify=self.spotify)
 
     def collect(self, job: str = "poll") -> RunOutcome:
         """Run `poll` or `collect` for the simulated day; no fault of Spotify's makes it fail."""

@@ -132,6 +132,7 @@ class LibraryWalk:
         known = [place for place, row in enumerate(rows) if row in self._known.newest]
         self._new += known[0] if known else len(rows)
         if not known:
+            self.is_whole = page.get("next") is None  # nothing of what was known is left
             return True
         self.is_whole = total != self._known.total + self._new
         return self.is_whole

@@ -81,8 +81,9 @@ class PullLog:
             "retry_at": record.retry_at and record.retry_at.astimezone(UTC).isoformat(),
             "remembered": record.remembered,
         }
+        of_today = self._day(0)  # read before the record is there
         write_pull(self._storage, API_PULLS, self._listener, record.pulled_at, [(record.source, said)])
-        self._day(0).append(record)
+        of_today.append(record)
 
     def _day(self, back: int) -> list[PullRecord]:
         if back not in self._days:

@@ -6,6 +6,7 @@ people read in the terminal after a run is made in `reports/terminal.py`.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -31,6 +32,9 @@ def main() -> None:
     Everything is kept in $SPOTIFRIEND_HOME (by default .spotifriend in this folder).
     """
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+    # Rows pass by as objects that live for one step: for them the collector would go through the modules' and Dagster's
+    # own objects a thousand times.
+    gc.set_threshold(100_000, 50, 100)
 
 
 @main.command("import")

@@ -26,10 +26,17 @@ collected AS (
     SELECT
         listener,
         MAX(collected_on) AS last_collected_on,
-        MAX(CASE WHEN is_whole_library THEN collected_on END) AS whole_on,
-        DATE_TRUNC('month', CAST(MIN(added_at) AS date)) AS first_month,
-        DATE_TRUNC('month', GREATEST(MAX(collected_on), CAST(MAX(added_at) AS date))) AS last_month
+        MAX(CASE WHEN is_whole_library THEN collected_on END) AS whole_on
     FROM saved_tracks
+    GROUP BY listener
+),
+
+spans AS (
+    SELECT
+        listener,
+        DATE_TRUNC('month', CAST(MIN(added_at) AS date)) AS first_month,
+        DATE_TRUNC('month', GREATEST(MAX(last_seen_on), CAST(MAX(added_at) AS date))) AS last_month
+    FROM saved
     GROUP BY listener
 ),
 
@@ -68,11 +75,12 @@ song_months AS (
 
 months AS (
     SELECT
-        collected.listener AS listener,
-        DATE_ADD('month', later.n, collected.first_month) AS month,
+        spans.listener AS listener,
+        DATE_ADD('month', later.n, spans.first_month) AS month,
         collected.whole_on IS NOT NULL AS is_whole_library
-    FROM collected
-    CROSS JOIN UNNEST(SEQUENCE(0, DATE_DIFF('month', collected.first_month, collected.last_month))) AS later (n)
+    FROM spans
+    INNER JOIN collected ON collected.listener = spans.listener
+    CROSS JOIN UNNEST(SEQUENCE(0, DATE_DIFF('month', spans.first_month, spans.last_month))) AS later (n)
 ),
 
 figures AS (

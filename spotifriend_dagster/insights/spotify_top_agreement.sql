@@ -3,7 +3,8 @@ description: >-
   Spotify's latest tops against the listener's own counts over the same window: how many of the first 10 and 50 both name,
   and how alike the two orders are. The window is of whole local dates that end before the day of collection: 28 for
   `short_term`, 183 for `medium_term` and 365 for `long_term`, as Spotify says no more than about 4 weeks, 6 months and a
-  year. Own tops are ranked by listens, listening time, earliest listen, id. A track is compared as its recording.
+  year. Own tops are ranked by listens, listening time, earliest listen, id. A track is compared as its recording. Where
+  one of the tops is shorter than 10 or 50, both are compared as far as it goes.
 grain: [listener, entity_kind, time_range]
 columns:
   listener: plays.listener
@@ -16,9 +17,11 @@ columns:
   spotify_entities: bigint! How many Spotify ranks, 50 at most.
   own_entities: bigint! How many of the listener's own are ranked, 50 at most.
   common_10: bigint! How many are in the first 10 of both.
-  overlap_10: double common_10 ÷ 10, or ÷ the length of the shorter top where that is less; null where one is empty.
+  overlap_10: double common_10 ÷ 10, or ÷ the length of the shorter top where that is less, 0 to 1; null where one is
+    empty.
   common_50: bigint! How many are in the first 50 of both.
-  overlap_50: double common_50 ÷ 50, or ÷ the length of the shorter top where that is less; null where one is empty.
+  overlap_50: double common_50 ÷ 50, or ÷ the length of the shorter top where that is less, 0 to 1; null where one is
+    empty.
   rank_biased_overlap: double Rank-biased overlap, extrapolated, of the two tops to the length of the shorter, with p =
     0.9; 1 where they are the same, 0 where nothing is common; null where one is empty.
   is_minimum: boolean! Whether plays of the window may be missing.

@@ -18,7 +18,7 @@ from spotifriend_dagster.demo.spotify.accounts import challenge_of
 from spotifriend_dagster.demo.spotify.answers import Refusal
 from spotifriend_dagster_tests.demo.apps import CALLBACK, authorize_url
 
-NOW = datetime(2025, 5, 31, 12, tzinfo=UTC)
+NOW = datetime(2025, 8, 31, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -172,12 +172,12 @@ def test_an_access_token_is_good_for_an_hour(sign_in: SignIn):
 
 
 def test_a_refresh_token_dies_six_months_after_the_consent_however_often_it_is_used(sign_in: SignIn):
-    """Counted in the calendar: a consent of 31 May ends on 30 November. A new consent starts anew."""
+    """Counted in the calendar: a consent of 31 August ends on 28 February. A new consent starts anew."""
     token = sign_in.exchange(sign_in.agreed()["code"]).json()
-    for day in (datetime(2025, 8, 1, tzinfo=UTC), datetime(2025, 11, 30, 11, 59, tzinfo=UTC)):
+    for day in (datetime(2025, 11, 1, tzinfo=UTC), datetime(2026, 2, 28, 11, 59, tzinfo=UTC)):
         sign_in.spotify.clock.set(day)
         assert sign_in.refresh(token["refresh_token"]).status_code == 200
-    sign_in.spotify.clock.set(datetime(2025, 11, 30, 12, tzinfo=UTC))
+    sign_in.spotify.clock.set(datetime(2026, 2, 28, 12, tzinfo=UTC))
     assert error(sign_in.refresh(token["refresh_token"])) == (400, "invalid_grant", "Refresh token expired")
     again = sign_in.exchange(sign_in.agreed()["code"]).json()
     assert sign_in.refresh(again["refresh_token"]).status_code == 200
@@ -200,7 +200,7 @@ def test_a_refresh_token_that_rotates_dies_with_its_first_use(season: Truth):
         first = serving.consent("robin", ["user-top-read"])["refresh_token"]
         second = app.refresh(first).json()["refresh_token"]
         assert error(app.refresh(first)) == (400, "invalid_grant", "Refresh token revoked")
-        serving.clock.set(datetime(2025, 12, 1, tzinfo=UTC))
+        serving.clock.set(datetime(2026, 3, 1, tzinfo=UTC))
         assert error(app.refresh(second)) == (400, "invalid_grant", "Refresh token expired")
 
 

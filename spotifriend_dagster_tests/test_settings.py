@@ -73,7 +73,11 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     [
         ("DEPLOYMENT", "xyz", "local"),
         ("DEPLOYMENT", "LOCAL", "local"),
-        ("SPOTIFY_CLIENT_ID", "your client id", "the letters and digits that the app's page on developer.spotify.com"),
+        (
+            "SPOTIFY_CLIENT_ID",
+            "your client id",
+            "the letters and digits that the app's page on developer.spotify.com/dashboard shows",
+        ),
         *(
             ("SPOTIFY_REDIRECT_URI", unusable, "http://127.0.0.1:<port>/<path>, as it is registered with the app")
             for unusable in (

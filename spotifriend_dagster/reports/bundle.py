@@ -1,5 +1,8 @@
 """The scripts that draw the charts (Vega, Vega-Lite, Vega-Embed) as one text, so that a page needs no network."""
 
+import subprocess
+import sys
+
 from spotifriend_dagster.lake.storage import ObjectMissing, Storage
 
 VEGA_LITE_VERSION = "6.4"
@@ -14,9 +17,13 @@ def chart_scripts(storage: Storage) -> str:
     try:
         return storage.read(key).decode("utf-8")
     except ObjectMissing:
-        import vl_convert  # noqa: PLC0415 - heavy
-
-        scripts = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE_VERSION)
-        scripts = scripts.replace("</script", r"<\/script")
+        scripts = _put_together().replace("</script", r"<\/script")
         storage.write(key, scripts.encode("utf-8"))
         return scripts
+
+
+def _put_together() -> str:
+    # In a process of its own: vl_convert does not let go of Python's lock, and a run would stand still.
+    bundle = f"vl_convert.javascript_bundle('window.vegaEmbed = vegaEmbed;', vl_version={VEGA_LITE_VERSION!r})"
+    program = f"import sys, vl_convert; sys.stdout.buffer.write({bundle}.encode())"
+    return subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout.decode()  # noqa: S603 - our own program

@@ -12,6 +12,7 @@ import pandas as pd
 
 from spotifriend_dagster.cleaning.duplicates import identity_of, repeated_history, repeated_recent
 from spotifriend_dagster.cleaning.flags import add_flags
+from spotifriend_dagster.cleaning.gaps import covered_stretches, listening_gaps
 from spotifriend_dagster.cleaning.hours import split_by_hour
 from spotifriend_dagster.cleaning.matching import IN_EXPORT, match_account, match_recent
 from spotifriend_dagster.cleaning.media import media_of
@@ -30,11 +31,12 @@ _LATER_POLL = "known from an earlier poll of the day"
 
 @dataclass(frozen=True)
 class UnitedPlays:
-    """One listener's listening: typed frames of `plays`, `play_hours` and `row_outcomes`."""
+    """One listener's listening: typed frames of `plays`, `play_hours`, `row_outcomes` and `listening_gaps`."""
 
     plays: pd.DataFrame
     play_hours: pd.DataFrame
     row_outcomes: pd.DataFrame
+    listening_gaps: pd.DataFrame
 
 
 def unite_plays(
@@ -59,7 +61,7 @@ def unite_plays(
         include_private: whether private sessions take part in insights.
     """
     history, recent = history.reset_index(drop=True), recent.reset_index(drop=True)
-    history_repeats, recent_repeats = repeated_history(history), repeated_recent(recent)
+    history_repeats, recent_repeats = repeated_history(history), repeated_recent(recent, recent_pages)
     exports = _exports(history[history_repeats.isna()])
     polled = _polled(recent[recent_repeats.isna()])
 
@@ -82,6 +84,9 @@ def unite_plays(
         plays=typed_frame(plays, PLAYS),
         play_hours=split_by_hour(plays),
         row_outcomes=typed_frame(pd.concat(outcomes), ROW_OUTCOMES),
+        listening_gaps=listening_gaps(
+            recent_pages, recent[recent_repeats.isna()], covered_stretches(history_files, history)
+        ),
     )
 
 

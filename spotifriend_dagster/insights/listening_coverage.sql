@@ -8,28 +8,13 @@ columns:
   status: string! `complete` (an export, or polls without a gap, reach it), `minimum` (plays of it may be missing) or
     `unknown` (no source reaches it, or it lies in a long silence of an account-data export).
   is_minimum: boolean! Whether the day's figures are only the least that was, which they are unless it is complete.
-  source: string The richest source that reaches the day, `extended`, `account` or `recent`; null where it is unknown.
+  source: string The richest source that reaches the day, `extended`, `account` or `recent`; null where none does.
   listens: bigint! Plays of at least 30 s that started on it, of any media, private ones left out.
 */
 -- A source reaches a stretch of time. The files of one extended export belong together unless more than 30 days lie
--- between two (a file may be missing there); so do the rows of one account export unless more than 14 days do. A poll's
--- page reaches from its oldest to its newest play, from the newest play before it where it holds fewer than the 50 plays
--- that Spotify keeps, and to the poll itself where it is the last.
-WITH pages AS (
-    SELECT
-        listener,
-        pulled_at,
-        rows,
-        oldest_played_at,
-        newest_played_at,
-        MAX(newest_played_at) OVER (
-            PARTITION BY listener ORDER BY pulled_at, page ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS newest_before,
-        LEAD(pulled_at) OVER (PARTITION BY listener ORDER BY pulled_at, page) AS next_pulled_at
-    FROM recent_pages
-),
-
-spans AS (
+-- between two (a file may be missing there); so do the rows of one account export unless more than 14 days do. Polls
+-- reach from the oldest play of the first page to the last poll; what they may have missed there is in listening_gaps.
+WITH spans AS (
     SELECT listener, source, export, first_ts AS starts_at, last_ts AS ends_at, 30 AS silence_days
     FROM history_files
     WHERE source = 'extended' AND first_ts IS NOT NULL
@@ -42,16 +27,11 @@ spans AS (
         listener,
         'recent' AS source,
         '' AS export,
-        CASE
-            WHEN rows < 50 THEN COALESCE(newest_before, oldest_played_at, pulled_at)
-            ELSE COALESCE(oldest_played_at, pulled_at)
-        END AS starts_at,
-        CASE
-            WHEN next_pulled_at IS NULL THEN pulled_at
-            ELSE COALESCE(newest_played_at, newest_before, pulled_at)
-        END AS ends_at,
+        MIN_BY(COALESCE(oldest_played_at, pulled_at), pulled_at) AS starts_at,
+        MAX(pulled_at) AS ends_at,
         0 AS silence_days
-    FROM pages
+    FROM recent_pages
+    GROUP BY listener
 ),
 
 preceded AS (
@@ -113,26 +93,43 @@ clocks AS (
     WHERE offset_before IS NULL OR offset_before <> clock_offset
 ),
 
+-- Instants whose local dates matter: the ends of stretches, and of what is open of gaps between polls.
+edges AS (
+    SELECT listener, starts_at AS instant FROM stretches
+    UNION
+    SELECT listener, ends_at AS instant FROM stretches
+    UNION
+    SELECT listener, open_from AS instant FROM listening_gaps WHERE is_open
+    UNION
+    SELECT listener, open_until AS instant FROM listening_gaps WHERE is_open
+),
+
+dates AS (
+    SELECT
+        edges.listener AS listener,
+        edges.instant AS instant,
+        CAST(DATE_ADD('second', COALESCE(clocks.clock_offset, 0), edges.instant) AS date) AS local_date
+    FROM edges
+    LEFT JOIN clocks
+        ON clocks.listener = edges.listener
+        AND clocks.valid_from <= edges.instant
+        AND clocks.valid_until > edges.instant
+),
+
 dated AS (
     SELECT
         stretches.listener AS listener,
         stretches.source AS source,
         stretches.starts_at AS starts_at,
         stretches.ends_at AS ends_at,
-        CAST(DATE_ADD('second', COALESCE(first_clock.clock_offset, 0), stretches.starts_at) AS date) AS first_date,
-        CAST(DATE_ADD('second', COALESCE(last_clock.clock_offset, 0), stretches.ends_at) AS date) AS last_date
+        first_day.local_date AS first_date,
+        last_day.local_date AS last_date
     FROM stretches
-    LEFT JOIN clocks AS first_clock
-        ON first_clock.listener = stretches.listener
-        AND first_clock.valid_from <= stretches.starts_at
-        AND first_clock.valid_until > stretches.starts_at
-    LEFT JOIN clocks AS last_clock
-        ON last_clock.listener = stretches.listener
-        AND last_clock.valid_from <= stretches.ends_at
-        AND last_clock.valid_until > stretches.ends_at
+    JOIN dates AS first_day ON first_day.listener = stretches.listener AND first_day.instant = stretches.starts_at
+    JOIN dates AS last_day ON last_day.listener = stretches.listener AND last_day.instant = stretches.ends_at
 ),
 
--- What lies between the stretches of all sources is a gap. One since the polls began is a gap between polls.
+-- What lies between the stretches of all sources is unknown; what is open between polls makes their days minimums.
 followed AS (
     SELECT
         listener,
@@ -147,19 +144,25 @@ followed AS (
             PARTITION BY listener
             ORDER BY starts_at, ends_at, source
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS gap_first_date,
-        MIN(CASE WHEN source = 'recent' THEN starts_at END) OVER (PARTITION BY listener) AS polled_from
+        ) AS gap_first_date
     FROM dated
 ),
 
-gaps AS (
-    SELECT
-        listener,
-        gap_first_date AS first_date,
-        first_date AS last_date,
-        COALESCE(gap_starts_at >= polled_from, FALSE) AS is_between_polls
+interruptions AS (
+    SELECT listener, gap_first_date AS first_date, first_date AS last_date
     FROM followed
     WHERE gap_starts_at < starts_at
+    UNION ALL
+    SELECT
+        listening_gaps.listener AS listener,
+        first_day.local_date AS first_date,
+        last_day.local_date AS last_date
+    FROM listening_gaps
+    JOIN dates AS first_day
+        ON first_day.listener = listening_gaps.listener AND first_day.instant = listening_gaps.open_from
+    JOIN dates AS last_day
+        ON last_day.listener = listening_gaps.listener AND last_day.instant = listening_gaps.open_until
+    WHERE listening_gaps.is_open
 ),
 
 reached AS (
@@ -173,13 +176,11 @@ reached AS (
 ),
 
 missed AS (
-    SELECT
-        gaps.listener AS listener,
-        DATE_ADD('day', days.n, gaps.first_date) AS local_date,
-        BOOL_OR(gaps.is_between_polls) AS is_between_polls
-    FROM gaps
-    CROSS JOIN UNNEST(SEQUENCE(0, DATE_DIFF('day', gaps.first_date, gaps.last_date))) AS days (n)
-    GROUP BY 1, 2
+    SELECT DISTINCT
+        interruptions.listener AS listener,
+        DATE_ADD('day', days.n, interruptions.first_date) AS local_date
+    FROM interruptions
+    CROSS JOIN UNNEST(SEQUENCE(0, DATE_DIFF('day', interruptions.first_date, interruptions.last_date))) AS days (n)
 ),
 
 -- A play may start on a day before its source's first time stamp, which is its end.
@@ -214,7 +215,7 @@ judged AS (
         calendar.local_date AS local_date,
         CASE
             WHEN reached.local_date IS NOT NULL AND missed.local_date IS NULL THEN 'complete'
-            WHEN reached.local_date IS NOT NULL OR missed.is_between_polls THEN 'minimum'
+            WHEN reached.local_date IS NOT NULL THEN 'minimum'
             ELSE 'unknown'
         END AS status,
         CASE reached.source_rank WHEN 1 THEN 'extended' WHEN 2 THEN 'account' WHEN 3 THEN 'recent' END AS source,

@@ -104,6 +104,7 @@ RECENT_PLAYS = Table(
         Column("duration_ms", "bigint", "The track's length in milliseconds."),
         Column("context_uri", "string", "What it was played from (playlist, album, artist); null for Liked Songs."),
         Column("copies", "bigint", "How often the day's pages repeated it, this time included.", nullable=False),
+        Column("last_page", "string", "The last page of the day that held it.", nullable=False),
     ),
     partition_keys=(LISTENER, _year("the day of collection")),
     year_of="collected_on",
@@ -263,6 +264,33 @@ ROW_OUTCOMES = Table(
 )
 
 
+LISTENING_GAPS = Table(
+    name="listening_gaps",
+    layer="cleaned",
+    folder="cleaned/listening_gaps",
+    description="Where the chain of polls was interrupted, whether plays may be missing there, and what closed it.",
+    grain=("listener", "page"),
+    columns=(
+        Column("page", "string", "The pull that came too late: the raw object's name.", nullable=False),
+        Column(
+            "kind",
+            "string",
+            "`pages_apart`: its 50 plays do not reach back to a play that was known, so that plays may be missing; "
+            "`poll_late`: it came over 2 h after the one before, yet reaches back to what was known: nothing is missing.",
+            nullable=False,
+        ),
+        Column("starts_at", "timestamp", "The newest play known before the gap, UTC; or the poll before.", False),
+        Column("ends_at", "timestamp", "The oldest play of the page, UTC; or the late poll.", nullable=False),
+        Column("pulled_before", "timestamp", "When the page before was received, UTC.", nullable=False),
+        Column("pulled_at", "timestamp", "When the page was received, UTC.", nullable=False),
+        Column("is_open", "boolean", "Whether plays may be missing that no export tells.", nullable=False),
+        Column("open_from", "timestamp", "Where the part begins that no export covers, UTC; null unless it is open."),
+        Column("open_until", "timestamp", "Where that part ends, UTC; null unless it is open."),
+    ),
+    partition_keys=(LISTENER,),
+)
+
+
 def _rejects(of: str, origin: Column) -> Table:
     return Table(
         name=f"{of}_rejects",
@@ -294,4 +322,5 @@ CLEANED_TABLES = (
     PLAYS,
     PLAY_HOURS,
     ROW_OUTCOMES,
+    LISTENING_GAPS,
 )

@@ -173,8 +173,8 @@ def test_a_polled_song_on_repeat_swallows_no_neighbour() -> None:
 
 def test_of_equal_distances_the_earlier_play_is_paired() -> None:
     """The rule is total, so that the same history always gives the same plays."""
-    plays = united(export_of([extended(0, ms_played=1)]), days={DAY: [poll_of([polled(-5), polled(5)])]}).plays
-    assert plays.loc[plays["source"] == "recent", "closed_at"].tolist() == [NOON + pd.Timedelta(seconds=5)]
+    plays = united(export_of([extended(0)]), days={DAY: [poll_of([polled(-40), polled(40)])]}).plays
+    assert plays.loc[plays["source"] == "recent", "closed_at"].tolist() == [NOON + pd.Timedelta(seconds=40)]
     plays = united(export_of([extended(-5), extended(5)]), days={DAY: [poll_of([polled(0)])]}).plays
     assert plays["context_uri"].notna().tolist() == [True, False]
 

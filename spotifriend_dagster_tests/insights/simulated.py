@@ -68,7 +68,7 @@ def cleaned_tables(
         zones=ZoneHistory(truth.zones),
         include_private=False,
     )
-    tables |= {"plays": united.plays, "play_hours": united.play_hours, "row_outcomes": united.row_outcomes}
+    tables |= {name: getattr(united, name) for name in ("plays", "play_hours", "row_outcomes", "listening_gaps")}
     return {table.name: _with_keys(listener, tables[table.name], table.year_of) for table in CLEANED_TABLES}
 
 

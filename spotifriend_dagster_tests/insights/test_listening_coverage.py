@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 import pytest
 
+from spotifriend_dagster.cleaning.gaps import covered_stretches, listening_gaps
 from spotifriend_dagster.tables.cleaned import HISTORY_FILES, HISTORY_PLAYS, RECENT_PAGES
 from spotifriend_dagster_tests.insights.made_history import made_rows
 from spotifriend_dagster_tests.insights.made_plays import frame_of, play, plays_frame
@@ -33,24 +34,26 @@ def test_an_export_covers_every_day_from_its_first_row_to_its_last(made_lake, se
 
 def test_an_unbroken_chain_of_polls_is_complete(lake):
     """Pages that share a play, and pages of fewer than 50 plays, prove that nothing is missing between them."""
-    run = lake(
+    run = with_gaps(
+        lake,
         recent_pages=pages(
             ("03-01 12:00", 50, "02-28 20:00", "03-01 11:00"),
             ("03-03 12:00", 50, "03-01 11:00", "03-03 09:00"),
             ("03-06 12:00", 49, "03-05 10:00", "03-06 09:00"),
-        )
+        ),
     )
     assert statuses(run) == {**days("02-28", "03-06", "complete")}
 
 
 def test_a_full_page_that_shares_no_play_leaves_a_gap(lake):
     """Plays may be missing from the newest known before to the oldest of the page; the days it crosses are minimums."""
-    run = lake(
+    run = with_gaps(
+        lake,
         recent_pages=pages(
             ("03-01 12:00", 50, "02-27 20:00", "03-01 11:00"),
             ("03-05 12:00", 50, "03-03 08:00", "03-05 09:00"),
-            ("03-06 12:00", 50, "03-04 08:00", "03-06 09:00"),
-        )
+            ("03-06 12:00", 50, "03-05 09:00", "03-06 09:00"),
+        ),
     )
     assert statuses(run) == days("02-27", "02-29", "complete") | days("03-01", "03-03", "minimum") | days(
         "03-04", "03-06", "complete"
@@ -59,16 +62,18 @@ def test_a_full_page_that_shares_no_play_leaves_a_gap(lake):
 
 def test_a_poll_without_news_reaches_to_its_own_instant(lake):
     """The last page says that nothing was played until it was pulled."""
-    run = lake(recent_pages=pages(("03-01 12:00", 20, "02-28 20:00", "03-01 11:00"), ("03-04 12:00", 0, None, None)))
+    run = with_gaps(
+        lake, recent_pages=pages(("03-01 12:00", 20, "02-28 20:00", "03-01 11:00"), ("03-04 12:00", 0, None, None))
+    )
     assert statuses(run) == days("02-28", "03-04", "complete")
 
 
 def test_an_export_closes_a_gap_between_polls(lake):
     """What the polls missed, the export tells; a day of which it tells only a part stays a minimum."""
     gap = pages(("03-01 12:00", 50, "02-28 20:00", "03-01 11:00"), ("03-09 12:00", 50, "03-08 08:00", "03-09 09:00"))
-    closed = lake(recent_pages=gap, history_files=files(("extended", "03-01 10:00", "03-08 09:00")))
+    closed = with_gaps(lake, recent_pages=gap, history_files=files(("extended", "03-01 10:00", "03-08 09:00")))
     assert statuses(closed) == days("02-28", "03-09", "complete")
-    partly = lake(recent_pages=gap, history_files=files(("extended", "02-01 10:00", "03-04 09:00")))
+    partly = with_gaps(lake, recent_pages=gap, history_files=files(("extended", "02-01 10:00", "03-04 09:00")))
     assert statuses(partly) == (
         days("02-01", "03-03", "complete") | days("03-04", "03-08", "minimum") | days("03-09", "03-09", "complete")
     )
@@ -76,7 +81,8 @@ def test_an_export_closes_a_gap_between_polls(lake):
 
 def test_days_between_an_export_and_the_first_poll_are_unknown(lake):
     """No source reaches them; of the days at their edges a part is known."""
-    run = lake(
+    run = with_gaps(
+        lake,
         recent_pages=pages(("03-09 12:00", 50, "03-08 08:00", "03-09 09:00")),
         history_files=files(("extended", "02-25 10:00", "03-04 09:00")),
     )
@@ -141,7 +147,7 @@ def test_days_are_the_listeners_own_through_a_journey_and_a_change_of_clocks(lak
         ]
     )
     polls = pages(("04-11 13:00", 0, None, None))
-    assert list(statuses(lake(plays=plays, recent_pages=polls))) == list(days("03-30", "04-12", ""))
+    assert list(statuses(with_gaps(lake, plays=plays, recent_pages=polls))) == list(days("03-30", "04-12", ""))
 
 
 def test_a_play_before_the_first_time_stamp_has_a_day(lake):
@@ -155,12 +161,27 @@ def test_the_order_of_pages_and_files_in_storage_does_not_matter(lake, order):
     """Coverage follows from instants alone."""
     polls = pages(
         ("03-01 12:00", 50, "02-28 20:00", "03-01 11:00"),
-        ("03-02 12:00", 50, "03-01 08:00", "03-02 09:00"),
+        ("03-02 12:00", 50, "03-01 11:00", "03-02 09:00"),
         ("03-05 12:00", 50, "03-04 08:00", "03-05 09:00"),
     )
     history = files(("extended", "01-01 10:00", "01-05 10:00"), ("extended", "01-07 10:00", "02-28 21:00"))
-    found = statuses(lake(recent_pages=polls[::order], history_files=history[::order]))
+    found = statuses(with_gaps(lake, recent_pages=polls[::order], history_files=history[::order]))
     assert found == days("01-01", "03-01", "complete") | days("03-02", "03-04", "minimum") | {"03-05": "complete"}
+
+
+def with_gaps(lake, *, recent_pages: pd.DataFrame, **frames: pd.DataFrame):
+    """The lake of these tables, with the gaps that cleaning finds in pages that hold their oldest and newest play."""
+    held = [
+        recent_pages[["collected_on", "page", "pulled_at", side]].rename(columns={side: "played_at"})
+        for side in ("oldest_played_at", "newest_played_at")
+    ]
+    reports = pd.concat(held).dropna().sort_values("pulled_at", kind="stable").drop_duplicates("played_at")
+    empty = {table: frame_of(table, []) for table in (HISTORY_FILES, HISTORY_PLAYS)}
+    stretches = covered_stretches(
+        frames.get("history_files", empty[HISTORY_FILES]), frames.get("history_plays", empty[HISTORY_PLAYS])
+    )
+    gaps = listening_gaps(recent_pages, reports, stretches).assign(listener="anna")
+    return lake(recent_pages=recent_pages, listening_gaps=gaps, **frames)
 
 
 def statuses(run) -> dict[str, str]:

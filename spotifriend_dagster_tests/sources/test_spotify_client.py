@@ -8,9 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs
 
+import orjson
 import pytest
 
 from spotifriend_dagster.demo.spotify import Fault
+from spotifriend_dagster.demo.spotify.answers import Answer
 from spotifriend_dagster.sources.errors import PermanentError, SourceError, TransientError
 from spotifriend_dagster.sources.spotify.errors import (
     Denied,
@@ -171,6 +173,15 @@ def test_what_may_pass_is_tried_again(robin: World, fault: Fault):
     assert next(client.top_tracks()).body["items"]
     assert (client.calls, client.retries) == (4, 3)
     assert [low <= slept <= low + 1 for low, slept in zip((1, 2, 4), robin.pauses.slept, strict=True)] == [True] * 3
+
+
+def test_half_a_character_does_not_cost_the_page(robin: World):
+    """Titles that were cut by bytes end so; no writer of UTF-8 takes them, and the same plays come hour after hour."""
+    body = b'{"items": [{"name": "half \\ud83d", "number": 123456789012345678901234567890}]}'
+    robin.spotify.faults.add(TOPS, Fault(Answer(200, body)))
+    (item,) = next(robin.client().top_tracks()).body["items"]
+    assert item["name"] == "half \ufffd"
+    assert orjson.loads(orjson.dumps(item)) == item
 
 
 def test_trying_again_ends(robin: World):

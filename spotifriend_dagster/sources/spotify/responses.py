@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import orjson
 import requests
 
 from spotifriend_dagster.sources.errors import PermanentError, SourceError
@@ -47,14 +48,15 @@ def network_errors_named(what: str) -> Iterator[None]:
 
 
 def json_object(response: requests.Response, what: str) -> dict[str, Any]:
-    """The body of a successful response.
+    """The body of a successful response, such as any reader of JSON takes: half a character, with which a title may end
+    that was cut by bytes, becomes a replacement character.
 
     Raises:
         TryAgain: it is no JSON object, so it was cut off on the way or comes from somebody else.
     """
     try:
-        body = response.json()
-    except ValueError:
+        body = _parsed(response.content)
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise TryAgain(Unavailable(f"{what} answered with something that cannot be read"))
@@ -137,6 +139,14 @@ def refusal(response: requests.Response, endpoint: str, listener: str, scope: st
         f"Spotify answered {path} with status {status} ({text}), which this version of SpotiFriend does not expect: "
         "update it, or report it."
     )
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        halves = json.dumps(json.loads(content), ensure_ascii=False)
+        return orjson.loads(halves.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def _kind(error: Exception) -> str:

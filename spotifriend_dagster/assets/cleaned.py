@@ -15,6 +15,8 @@ from spotifriend_dagster.assets.specs import (
     declaration_check,
     every_listener_check,
     every_listener_result,
+    mistyped_values_check,
+    mistyped_values_result,
     table_metadata,
     unknown_fields_check,
     unknown_fields_result,
@@ -87,12 +89,14 @@ def each_listener(
         *map(declaration_check, _HISTORY),
         every_listener_check(asset_key(HISTORY_PLAYS)),
         unknown_fields_check(asset_key(HISTORY_PLAYS)),
+        mistyped_values_check(asset_key(HISTORY_PLAYS)),
     ],
 )
 def history(context: dg.AssetExecutionContext, raw_streaming_history: StoredTable) -> Iterator[Any]:
     """Type the rows of all exports, and set aside those that cannot be read."""
     failures: dict[str, str] = {}
     unknown_fields: set[str] = set()
+    mistyped_values: dict[str, int] = {}
     files: list[Part] = []
     rejects: list[Part] = []
     now = pd.Timestamp.now("UTC")
@@ -105,6 +109,8 @@ def history(context: dg.AssetExecutionContext, raw_streaming_history: StoredTabl
             files.append(Part(listener, cleaned.files))
             rejects.append(Part(listener, cleaned.rejects))
             unknown_fields.update(*cleaned.unknown_fields.values())
+            for (export, file), count in cleaned.mistyped_values.items():
+                mistyped_values[f"{listener}/{export}/{file}"] = count
             yield Part(listener, cleaned.plays)
 
     audits = Audits(*_HISTORY)
@@ -114,6 +120,7 @@ def history(context: dg.AssetExecutionContext, raw_streaming_history: StoredTabl
     yield from audits.results()
     yield every_listener_result(asset_key(HISTORY_PLAYS), failures)
     yield unknown_fields_result(asset_key(HISTORY_PLAYS), unknown_fields)
+    yield mistyped_values_result(asset_key(HISTORY_PLAYS), mistyped_values)
 
 
 def recent_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:

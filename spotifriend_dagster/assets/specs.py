@@ -15,6 +15,7 @@ OWNERS = ["team:listening"]
 MATCHES_DECLARATION = "matches_declaration"
 EVERY_LISTENER = "every_listener"
 UNKNOWN_FIELDS = "no_unknown_fields"
+MISTYPED_VALUES = "no_mistyped_values"
 
 
 @contextmanager
@@ -120,4 +121,24 @@ def unknown_fields_result(key: dg.AssetKey, fields: Iterable[str]) -> dg.AssetCh
         passed=not names,
         severity=dg.AssetCheckSeverity.WARN,  # nothing is lost: Spotify has begun to say something new
         metadata={"fields": dg.MetadataValue.json(names)},
+    )
+
+
+def mistyped_values_check(key: dg.AssetKey) -> dg.AssetCheckSpec:
+    """The check that no value had to be read as null because it was of another kind than Spotify ever sent there."""
+    return dg.AssetCheckSpec(
+        MISTYPED_VALUES,
+        asset=key,
+        description="Every value is of the kind its field has; others are null, kept in raw.",
+    )
+
+
+def mistyped_values_result(key: dg.AssetKey, counts: Mapping[str, int]) -> dg.AssetCheckResult:
+    """The evaluation of that check: `counts` says how many values of each file were read as null."""
+    return dg.AssetCheckResult(
+        check_name=MISTYPED_VALUES,
+        asset_key=key,
+        passed=not counts,
+        severity=dg.AssetCheckSeverity.WARN,  # the plays are there; what is null of them is of little weight
+        metadata={"values": sum(counts.values()), "by_file": dg.MetadataValue.json(dict(counts))},
     )

@@ -66,11 +66,11 @@ class Library:
 
     def entries(self, playlist: str, now: datetime) -> pd.DataFrame:
         """What is in a playlist (URI) at `now` (UTC-aware), in its order."""
-        return kept(self._entries[playlist], now)
+        return kept(self._entries.get(playlist, self.playlist_entries.head(0)), now)
 
     def changes(self, playlist: str, now: datetime) -> int:
         """How often a playlist's content (URI) had changed until `now` (UTC-aware)."""
-        return int((self._changed_at[playlist] <= now).sum())
+        return int((self._changed_at[playlist] <= now).sum()) if playlist in self._changed_at else 0
 
 
 def kept(frame: pd.DataFrame, now: datetime) -> pd.DataFrame:

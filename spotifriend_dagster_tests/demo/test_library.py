@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 from itertools import pairwise
 
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 
 from spotifriend_dagster.demo.diary import PLAYLISTS
 from spotifriend_dagster.demo.library import OWN, WINDOWS, Library, collect_library, favourites, kept
-from spotifriend_dagster.demo.listener import Truth
+from spotifriend_dagster.demo.listener import Truth, simulate
 from spotifriend_dagster.demo.polls import polled_plays
 
 
@@ -103,3 +104,14 @@ def test_a_playlist_has_changed_as_often_as_its_content_did(truth: Truth, librar
     assert same == [earlier == later for earlier, later in pairwise(changes)]
     assert True in same
     assert False in same
+
+
+def test_a_listener_of_a_few_days_has_playlists_that_never_held_anything():
+    """Asking for one broke off the connection: weeks are what tests simulate."""
+    brief = simulate(1, start=date(2025, 1, 1), years=0.05, home="Europe/Berlin")
+    library = collect_library(brief)
+    empty = set(library.playlists["uri"]) - set(library.playlist_entries["playlist"])
+    assert empty
+    for playlist in empty:
+        assert library.entries(playlist, brief.end).empty
+        assert library.changes(playlist, brief.end) == 0

@@ -11,9 +11,11 @@ from spotifriend_dagster.assets.catalog import catalog
 from spotifriend_dagster.assets.cleaned import history, plays, recent_asset
 from spotifriend_dagster.assets.collected import collected_assets, pull_records
 from spotifriend_dagster.assets.insights import insight_assets
+from spotifriend_dagster.assets.music import features, genres
+from spotifriend_dagster.assets.musicbrainz import musicbrainz
 from spotifriend_dagster.assets.raw import streaming_history
 from spotifriend_dagster.assets.reports import listening_summary
-from spotifriend_dagster.assets.resources import Lake
+from spotifriend_dagster.assets.resources import Lake, MoreFacts
 from spotifriend_dagster.assets.snapshots import snapshots_asset
 from spotifriend_dagster.assets.specs import accepted_beta
 from spotifriend_dagster.automation.jobs import JOBS
@@ -27,6 +29,7 @@ from spotifriend_dagster.lake.secrets import FolderSecrets
 from spotifriend_dagster.lake.storage import FolderStorage
 from spotifriend_dagster.partitions import days_from
 from spotifriend_dagster.settings import ListenersFile, Settings, load_settings
+from spotifriend_dagster.sources.musicbrainz import MusicBrainz
 from spotifriend_dagster.sources.spotify.app import SpotifyApp
 
 
@@ -57,6 +60,12 @@ def build_spotify(settings: Settings) -> Spotify:
     return Spotify(build_app(settings), build_secrets(settings), settings.api_budget)
 
 
+def build_more_facts(settings: Settings) -> MoreFacts:
+    """Where more is known of music than Spotify says."""
+    contact = settings.musicbrainz_contact
+    return MoreFacts(settings.genres_file, settings.home, MusicBrainz(contact) if contact else None)
+
+
 def build_definitions(
     settings: Settings,
     loggers: Mapping[str, dg.LoggerDefinition] | None = None,
@@ -83,6 +92,9 @@ def build_definitions(
             recent,
             plays,
             snapshots,
+            musicbrainz,
+            genres,
+            features,
             catalog,
             *insights,
             listening_summary,
@@ -94,6 +106,7 @@ def build_definitions(
             "lake": lake,
             "listeners": ListenersFile(settings.listeners_file),
             "spotify": spotify or build_spotify(settings),
+            "more_facts": build_more_facts(settings),
             "table_io_manager": TableIOManager(lake.storage),
         },
         executor=dg.in_process_executor,  # a process for each step costs two seconds each

@@ -22,6 +22,7 @@ from spotifriend_dagster.cleaning.time_zones import UnknownTimeZone, ZoneHistory
 LISTENER_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _EARLIEST_DAY = date(2006, 1, 1)
 _CLIENT_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")
+_CONTACT = re.compile(r"[!-~]+@[!-~]+|https?://[!-~]+")
 _LOOPBACK = ("127.0.0.1", "::1")
 _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -46,6 +47,9 @@ class Settings(BaseSettings):
     spotify_accounts_url: str = "https://accounts.spotify.com"
     api_budget: int = 300
     """How many calls of the Web API are made for a listener on a UTC day, at most."""
+
+    musicbrainz_contact: str | None = None
+    """An e-mail address or web page, which MusicBrainz wants to know of whoever asks; without one it is not asked."""
 
     @field_validator("home", mode="after")
     @classmethod
@@ -93,6 +97,13 @@ class Settings(BaseSettings):
             raise ValueError("not an address that tokens may be sent to")
         return said.rstrip("/")
 
+    @field_validator("musicbrainz_contact", mode="after")
+    @classmethod
+    def _a_contact(cls, said: str | None) -> str | None:
+        if said is not None and not _CONTACT.fullmatch(said := said.strip()):
+            raise ValueError("nobody could be reached there")
+        return said
+
     @field_validator("api_budget", mode="after")
     @classmethod
     def _some(cls, said: int) -> int:
@@ -116,6 +127,11 @@ class Settings(BaseSettings):
         return self.home / "dagster"
 
     @property
+    def genres_file(self) -> Path:
+        """Where the user may say genres of artists. A file `audio_features` lies beside it."""
+        return self.home / "genres.csv"
+
+    @property
     def listeners_file(self) -> Path:
         """Where the listeners are named."""
         return self.home / "listeners.toml"
@@ -136,6 +152,7 @@ def load_settings(**overrides: Any) -> Settings:
         "spotify_api_url": "an https address (http on this machine only)",
         "spotify_accounts_url": "an https address (http on this machine only)",
         "api_budget": "a number of calls, 1 or more",
+        "musicbrainz_contact": "an e-mail address or the address of a web page",
     }
     known = {f"SPOTIFRIEND_{name.upper()}" for name in Settings.model_fields}
     for variable in os.environ:

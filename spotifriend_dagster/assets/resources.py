@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from spotifriend_dagster.cleaning.time_zones import ZoneHistory
 from spotifriend_dagster.lake.catalog import Catalog
 from spotifriend_dagster.lake.engine import Engine
 from spotifriend_dagster.lake.storage import Storage
+from spotifriend_dagster.sources.musicbrainz import MusicBrainz
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,18 @@ class Lake:
     storage: Storage
     catalog: Catalog
     engine: Engine
+
+
+@dataclass(frozen=True)
+class MoreFacts:
+    """Where more is known of music than Spotify says: the user's own files, and MusicBrainz where it is turned on.
+
+    `features_folder` is where an `audio_features` file may lie.
+    """
+
+    genres_file: Path
+    features_folder: Path
+    musicbrainz: MusicBrainz | None = None
 
 
 class Listener(Protocol):

@@ -7,8 +7,9 @@ UTC, as days of collection are, so that no hour comes twice or never.
 import dagster as dg
 
 from spotifriend_dagster.assets.collected import NOBODY_SIGNED_IN
-from spotifriend_dagster.assets.resources import Lake, Listeners
-from spotifriend_dagster.automation.jobs import collect_job, poll_job, rebuild_job
+from spotifriend_dagster.assets.musicbrainz import MUSICBRAINZ_IS_OFF
+from spotifriend_dagster.assets.resources import Lake, Listeners, MoreFacts
+from spotifriend_dagster.automation.jobs import collect_job, look_up_job, poll_job, rebuild_job
 from spotifriend_dagster.automation.runs import range_tags
 from spotifriend_dagster.automation.staleness import stale_days
 from spotifriend_dagster.collecting.pulls import Spotify
@@ -57,6 +58,22 @@ def collect_daily(
 
 
 @dg.schedule(
+    job=look_up_job,
+    cron_schedule="53 2 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night, where MusicBrainz is turned on: ask about the next artists without genres.",
+)
+def look_up_daily(
+    context: dg.ScheduleEvaluationContext, more_facts: dg.ResourceParam[MoreFacts]
+) -> dg.RunRequest | dg.SkipReason:
+    """After the collection, whose look-ups may have said genres, and done before the rebuild."""
+    if more_facts.musicbrainz is None:
+        return dg.SkipReason(MUSICBRAINZ_IS_OFF)
+    return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}")
+
+
+@dg.schedule(
     job=rebuild_job,
     cron_schedule="20 3 * * *",
     execution_timezone="UTC",
@@ -71,4 +88,4 @@ def rebuild_daily(context: dg.ScheduleEvaluationContext, lake: dg.ResourceParam[
     return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", tags=range_tags(days))
 
 
-SCHEDULES = [poll_hourly, collect_daily, rebuild_daily]
+SCHEDULES = [poll_hourly, collect_daily, look_up_daily, rebuild_daily]

@@ -22,11 +22,12 @@ def normalised(names: pd.Series) -> pd.Series:
     its own, as it is by its ISRC.
     """
     codes, unique = pd.factorize(names)
-    known = pd.array([_normalised(name) for name in unique.tolist()], dtype="str")
+    known = pd.array([normalised_name(name) for name in unique.tolist()], dtype="str")
     return pd.Series(known.take(codes, allow_fill=True), index=names.index, name=names.name)
 
 
-def _normalised(name: str) -> str:
+def normalised_name(name: str) -> str:
+    """One name in that form."""
     if not name.isascii():  # most names are, and are left as they are by what follows
         name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
         name = name.translate(_STRAIGHT_QUOTES)

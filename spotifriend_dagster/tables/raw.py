@@ -69,6 +69,11 @@ API_PULLS = _pulled(
     "api_pulls", "What became of every pull of the Web API: its calls, and why it ended where it did not end well."
 )
 
+MUSICBRAINZ = _pulled(
+    "musicbrainz",
+    "MusicBrainz's answers about artists whose genres nobody else says, each asked for once and for good.",
+)
+
 COLLECTED_TABLES = (
     RECENTLY_PLAYED,
     TOP_TRACKS,
@@ -84,6 +89,6 @@ COLLECTED_TABLES = (
     AUDIO_FEATURES,
     API_PULLS,
 )
-"""The raw tables that are collected day by day."""
+"""The raw tables that Spotify's Web API fills day by day."""
 
-RAW_TABLES = (STREAMING_HISTORY, *COLLECTED_TABLES)
+RAW_TABLES = (STREAMING_HISTORY, *COLLECTED_TABLES, MUSICBRAINZ)

@@ -108,7 +108,7 @@ def test_a_playlist_has_changed_as_often_as_its_content_did(truth: Truth, librar
 
 def test_a_listener_of_a_few_days_has_playlists_that_never_held_anything():
     """Asking for one broke off the connection: weeks are what tests simulate."""
-    brief = simulate(1, start=date(2025, 1, 1), years=0.05, home="Europe/Berlin")
+    brief = simulate(1, start=date(2025, 1, 1), years=0.02, home="Europe/Berlin")
     library = collect_library(brief)
     empty = set(library.playlists["uri"]) - set(library.playlist_entries["playlist"])
     assert empty

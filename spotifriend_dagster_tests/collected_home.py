@@ -13,15 +13,15 @@ from typing import Any
 import dagster as dg
 
 from spotifriend_dagster.assets.collected import collected_assets
-from spotifriend_dagster.assets.specs import accepted_beta
-from spotifriend_dagster.automation.jobs import collect_job, poll_job
+from spotifriend_dagster.assets.specs import accepted_beta, asset_key
 from spotifriend_dagster.automation.runs import PROGRESS_LOGGER, RunOutcome, progress_logger, run_job
 from spotifriend_dagster.collecting.pulls import Spotify
+from spotifriend_dagster.collecting.sources import DAILY, POLL, Source
 from spotifriend_dagster.definitions import build_app, build_definitions, build_secrets
 from spotifriend_dagster.demo.listener import Truth
 from spotifriend_dagster.demo.objects import Dialect
 from spotifriend_dagster.demo.spotify import Clock, SimulatedSpotify
-from spotifriend_dagster.lake.pulls import StoredAnswer, read_pull
+from spotifriend_dagster.lake.pulls import StoredAnswer, object_name, read_pull
 from spotifriend_dagster.partitions import days_from
 from spotifriend_dagster.settings import Settings
 from spotifriend_dagster.sources.spotify.app import SCOPES
@@ -96,7 +96,7 @@ class CollectedHome(Home):
             assets = collected_assets(days_from(self.settings.first_day))
         return dg.Definitions(
             assets=assets,
-            jobs=[poll_job, collect_job],
+            jobs=[_job("poll", POLL), _job("collect", *DAILY)],
             resources={"lake": self.lake, "listeners": self.listeners, "spotify": self.spotify},
             executor=dg.in_process_executor,
             loggers=_SILENT,
@@ -110,8 +110,8 @@ class CollectedHome(Home):
 
     def answers(self, table: str, listener: str = "robin") -> list[StoredAnswer]:
         """What was kept of a listener in a raw table, oldest first."""
-        stored = self.lake.storage.list(f"raw/{table}/listener={listener}")
-        return [answer for object_ in stored for answer in read_pull(self.lake.storage, object_.key)]
+        keys = sorted(self.objects(table, listener), key=object_name)
+        return [answer for key in keys for answer in read_pull(self.lake.storage, key)]
 
     def objects(self, table: str, listener: str = "robin") -> list[str]:
         """The keys of the objects of a raw table."""
@@ -139,6 +139,10 @@ class CollectedHome(Home):
             for check, record in latest.items():
                 found[check.name] = record.event.dagster_event.asset_check_evaluation_data  # type: ignore[union-attr]
         return found
+
+
+def _job(name: str, *sources: Source) -> Any:
+    return dg.define_asset_job(name, selection=dg.AssetSelection.assets(*(asset_key(one.table) for one in sources)))
 
 
 @contextmanager

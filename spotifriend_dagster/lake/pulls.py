@@ -96,7 +96,8 @@ class StoredAnswer:
 
 def pulls_of_day(storage: Storage, table: Table, listener: str, day: date) -> list[str]:
     """The keys of the pulls of one UTC day, in the order of time."""
-    return [stored.key for stored in storage.list(_day_folder(table, listener, day))]
+    # By name: with its suffix, a copy's would come before the one that it is a copy of.
+    return sorted((stored.key for stored in storage.list(_day_folder(table, listener, day))), key=object_name)
 
 
 def read_pull(storage: Storage, key: str) -> list[StoredAnswer]:

@@ -134,6 +134,19 @@ def test_files_and_their_folders_are_one_table(lake: Lake) -> None:
     assert lake.rows("SELECT count(*) FROM listens WHERE listener = 'anna' AND year = 2025") == [(2,)]
 
 
+def test_windows_of_two_orders_over_the_key_of_partitions(lake: Lake) -> None:
+    """DuckDB 2.0 breaks down here, and with it every later query of the run, where it knows a key for what it is."""
+    listens(lake)
+    sql = """
+        SELECT listener, year, number,
+            ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY at, listener) AS place,
+            ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY at DESC, listener DESC) AS place_from_the_end
+        FROM listens ORDER BY listener, number
+    """
+    assert [row[3:] for row in lake.rows(sql.format(key="listener"))] == [(1, 1), (1, 3), (2, 2), (3, 1)]
+    assert [row[3:] for row in lake.rows(sql.format(key="year"))] == [(3, 1), (1, 1), (1, 3), (2, 2)]
+
+
 def test_every_type_comes_as_it_is_declared(lake: Lake) -> None:
     """Instants are naive, in Athena's milliseconds."""
     listens(lake)

@@ -13,12 +13,16 @@ from spotifriend_dagster.automation.staleness import stale_days
 from spotifriend_dagster.lake.parquet import to_parquet
 from spotifriend_dagster.lake.pulls import object_name, write_pull
 from spotifriend_dagster.lake.storage import FolderStorage
+from spotifriend_dagster.tables import raw
 from spotifriend_dagster.tables.cleaned import RECENT_PAGES
+from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.frames import typed_frame
 from spotifriend_dagster.tables.raw import RECENTLY_PLAYED
+from spotifriend_dagster.tables.snapshots import TOP_TRACKS
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+_NOT_BY_DAY = (raw.AUDIO_FEATURES, raw.API_PULLS)
 
 
 class PolledLake:
@@ -48,6 +52,19 @@ class PolledLake:
     def touch(self, key: str, at: datetime) -> None:
         """Say that an object was written then."""
         os.utime(self.storage.path(key), (at.timestamp(), at.timestamp()))
+
+    def collect(self, table: Table, at: datetime, landed: datetime | None = None) -> None:
+        """A pull of another source at that instant."""
+        self.touch(write_pull(self.storage, table, "robin", at, [("/v1/me", {})]), landed or at)
+
+    def clean_tops(self, newest: datetime | None, at: datetime) -> None:
+        """Top tracks of the day, made at that instant, of which the newest are of a pull of another."""
+        rows = [] if newest is None else [{"pulled_at": pd.Timestamp(newest)}]
+        frame = pd.DataFrame(rows, columns=list(TOP_TRACKS.column_names))
+        frame = frame.assign(collected_on=pd.Timestamp("2025-03-01"), time_range="long_term", rank=1, track_uri="x")
+        key = f"{TOP_TRACKS.folder}/listener=robin/year=2025/2025-03-01.parquet"
+        self.storage.write(key, to_parquet(typed_frame(frame, TOP_TRACKS), TOP_TRACKS))
+        self.touch(key, at)
 
 
 @pytest.fixture
@@ -113,3 +130,29 @@ def test_a_cleaned_day_of_another_time_is_made_anew(lake: PolledLake):
     lake.storage.write(key, b"no parquet")
     lake.touch(key, NOON + timedelta(minutes=1))
     assert stale_days(lake.storage) == ["2025-03-01"]
+
+
+@pytest.mark.parametrize("table", [table for table in raw.COLLECTED_TABLES if table not in _NOT_BY_DAY], ids=str)
+def test_every_source_that_is_cleaned_by_day_makes_its_day_stale(lake: PolledLake, table: Table):
+    """A new source that nobody looks for would be collected and never cleaned."""
+    lake.collect(table, NOON)
+    assert stale_days(lake.storage) == ["2025-03-01"]
+
+
+def test_a_day_of_tops_is_cleaned_once(lake: PolledLake):
+    """The day's last answer counts, so the file names no other: it holds what came up to its newest row."""
+    lake.collect(raw.TOP_TRACKS, NOON)
+    lake.collect(raw.TOP_TRACKS, NOON + HOUR)
+    lake.clean_tops(NOON, NOON + HOUR)
+    assert stale_days(lake.storage) == ["2025-03-01"]
+    lake.clean_tops(NOON + HOUR, NOON + HOUR)
+    assert stale_days(lake.storage) == []
+
+
+def test_a_day_without_rows_is_cleaned_until_it_is_sure(lake: PolledLake):
+    """An empty library has no row that tells which pulls were read; an hour later nothing else can be meant."""
+    lake.collect(raw.TOP_TRACKS, NOON)
+    lake.clean_tops(None, NOON + timedelta(minutes=40))
+    assert stale_days(lake.storage) == ["2025-03-01"]
+    lake.clean_tops(None, NOON + timedelta(minutes=61))
+    assert stale_days(lake.storage) == []

@@ -19,6 +19,7 @@ columns:
   is_censored: boolean! Whether it falls in the first 90 × 24 h of the known history, so that it may be no discovery.
   is_recent: boolean! Whether less than 30 × 24 h of coverage follow it, so that it cannot be judged yet.
   is_converted: boolean Whether the discovery was converted; null where it is not judged.
+  is_minimum: boolean! Whether plays of the listener's history may be missing, as coverage has a gap in it.
 */
 WITH discoveries AS (
     SELECT
@@ -67,8 +68,10 @@ SELECT
     CASE
         WHEN NOT discoveries.is_censored AND NOT discoveries.is_recent
             THEN listens.listens_in_30_days >= 3 AND listens.dates_in_30_days >= 2
-    END AS is_converted
+    END AS is_converted,
+    COALESCE(listening_totals.is_minimum, TRUE) AS is_minimum
 FROM discoveries
 INNER JOIN listens
     ON listens.listener = discoveries.listener
     AND listens.artist_name = discoveries.artist_name
+LEFT JOIN listening_totals ON listening_totals.listener = discoveries.listener

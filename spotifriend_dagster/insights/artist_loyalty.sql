@@ -17,6 +17,7 @@ columns:
   last_listen_at: timestamp! When the latest listen of the artist started, UTC.
   idle_days: bigint! Complete days of 24 h from then to the end of coverage.
   is_censored: boolean! Whether the discovery falls in the first 90 days of the known history.
+  is_minimum: boolean! Whether plays of the listener's history may be missing, as coverage has a gap in it.
 */
 WITH heard_artists AS (
     SELECT
@@ -76,5 +77,8 @@ SELECT
     ms_played_share,
     last_listen_at,
     idle_days,
-    is_censored
+    is_censored,
+    COALESCE(is_history_minimum, TRUE) AS is_minimum
 FROM loyalties
+LEFT JOIN (SELECT listener AS of_listener, is_minimum AS is_history_minimum FROM listening_totals) AS history
+    ON history.of_listener = loyalties.listener

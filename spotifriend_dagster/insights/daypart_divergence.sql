@@ -22,6 +22,7 @@ columns:
   genre_coverage: double Share of the part's listening time whose artist has any genre; null without listening time.
   is_low_genre_coverage: boolean! Whether that is less than half, too little for the divergence of genres.
   is_small_genre_sample: boolean! Whether genre_listens are fewer than 50, too few for the divergence of genres.
+  is_minimum: boolean! Whether plays of the listener's history may be missing, as coverage has a gap in it.
 */
 WITH part_listens AS (
     SELECT
@@ -92,7 +93,8 @@ SELECT
     CASE WHEN genre_mixes.divergence_bits < 0 THEN 0 ELSE genre_mixes.divergence_bits END AS genre_divergence_bits,
     covered.ms_played_share AS genre_coverage,
     COALESCE(covered.is_low_coverage, TRUE) AS is_low_genre_coverage,
-    COALESCE(covered.genre_listens, 0) < 50 AS is_small_genre_sample
+    COALESCE(covered.genre_listens, 0) < 50 AS is_small_genre_sample,
+    COALESCE(listening_totals.is_minimum, TRUE) AS is_minimum
 FROM part_times
 LEFT JOIN part_listens
     ON part_times.listener = part_listens.listener
@@ -106,3 +108,4 @@ LEFT JOIN genre_mixes
 LEFT JOIN covered
     ON part_times.listener = covered.listener
     AND part_times.daypart = covered.value
+LEFT JOIN listening_totals ON listening_totals.listener = part_times.listener

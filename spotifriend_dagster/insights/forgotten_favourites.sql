@@ -16,6 +16,7 @@ columns:
   idle_days: bigint! Complete days of 24 h from last_heard_at to the end of coverage.
   favourite_rank: bigint! Place among the listener's forgotten favourites, from 1, by listens, listening time, first
     heard, recording.
+  is_minimum: boolean! Whether plays of the listener's history may be missing, as coverage has a gap in it.
 */
 WITH recordings AS (
     SELECT
@@ -48,7 +49,8 @@ SELECT
         PARTITION BY recordings.listener
         ORDER BY
             recordings.listens DESC, recordings.ms_played DESC, recordings.first_heard_at, recordings.recording_id
-    ) AS favourite_rank
+    ) AS favourite_rank,
+    listening_totals.is_minimum AS is_minimum
 FROM recordings
 INNER JOIN listening_totals ON listening_totals.listener = recordings.listener
 WHERE recordings.last_heard_at + INTERVAL '180' DAY <= listening_totals.coverage_end

@@ -12,6 +12,7 @@ columns:
   share: double Share of the listener's listening time; null without any.
   covered_days: bigint! Days of that weekday that a source reaches.
   ms_played_per_day: double ms_played ÷ covered_days; null without one.
+  is_minimum: boolean! Whether plays of the listener's history may be missing, as coverage has a gap in it.
 */
 WITH hour_times AS (
     SELECT
@@ -59,7 +60,8 @@ SELECT
     COALESCE(hour_listens.listens, 0) AS listens,
     CAST(COALESCE(hour_times.ms_played, 0) AS double) / NULLIF(hours.total_ms_played, 0) AS share,
     COALESCE(weekdays.covered_days, 0) AS covered_days,
-    CAST(COALESCE(hour_times.ms_played, 0) AS double) / weekdays.covered_days AS ms_played_per_day
+    CAST(COALESCE(hour_times.ms_played, 0) AS double) / weekdays.covered_days AS ms_played_per_day,
+    COALESCE(listening_totals.is_minimum, TRUE) AS is_minimum
 FROM hours
 LEFT JOIN hour_times
     ON hour_times.listener = hours.listener
@@ -72,3 +74,4 @@ LEFT JOIN hour_listens
 LEFT JOIN weekdays
     ON weekdays.listener = hours.listener
     AND weekdays.weekday = hours.weekday
+LEFT JOIN listening_totals ON listening_totals.listener = hours.listener

@@ -13,7 +13,7 @@ columns:
 */
 -- A source reaches a stretch of time. The files of one extended export belong together unless more than 30 days lie
 -- between two (a file may be missing there); so do the rows of one account export unless more than 14 days do. Polls
--- reach from the oldest play of the first page to the last poll; what they may have missed there is in listening_gaps.
+-- reach from their oldest play to the last poll; what they may have missed there is in listening_gaps.
 WITH spans AS (
     SELECT listener, source, export, first_ts AS starts_at, last_ts AS ends_at, 30 AS silence_days
     FROM history_files
@@ -27,7 +27,7 @@ WITH spans AS (
         listener,
         'recent' AS source,
         '' AS export,
-        MIN_BY(COALESCE(oldest_played_at, pulled_at), pulled_at) AS starts_at,
+        MIN(COALESCE(oldest_played_at, pulled_at)) AS starts_at,
         MAX(pulled_at) AS ends_at,
         0 AS silence_days
     FROM recent_pages

@@ -11,6 +11,7 @@ columns:
   complete_days: bigint! Days from first to last date that are completely known; `listening_coverage` tells which.
   minimum_days: bigint! Days of which plays may be missing.
   unknown_days: bigint! Days that no source reaches.
+  is_minimum: boolean! Whether any of these days is not completely known, so that plays may be missing.
   known_history_start: timestamp The start of the first listen that is followed by another within 30 days, UTC.
   first_listen_at: timestamp The start of the first listen, UTC.
   last_listen_at: timestamp The start of the last listen, UTC.
@@ -155,6 +156,7 @@ SELECT
     COALESCE(days.complete_days, 0) AS complete_days,
     COALESCE(days.minimum_days, 0) AS minimum_days,
     COALESCE(days.unknown_days, 0) AS unknown_days,
+    COALESCE(days.minimum_days, 0) + COALESCE(days.unknown_days, 0) > 0 AS is_minimum,
     known_history.known_history_start AS known_history_start,
     figures.first_listen_at AS first_listen_at,
     figures.last_listen_at AS last_listen_at,

@@ -12,6 +12,7 @@ columns:
   media: plays.media
   track_name: plays.track_name
   artist_name: plays.artist_name
+  is_minimum: boolean! Whether plays of the listener's history may be missing, as coverage has a gap in it.
 */
 WITH counted AS (
     SELECT
@@ -156,8 +157,10 @@ SELECT
     plays.local_date AS local_date,
     plays.media AS media,
     plays.track_name AS track_name,
-    plays.artist_name AS artist_name
+    plays.artist_name AS artist_name,
+    COALESCE(listening_totals.is_minimum, TRUE) AS is_minimum
 FROM reached
 INNER JOIN plays
     ON plays.listener = reached.listener
     AND plays.play_number = reached.play_number
+LEFT JOIN listening_totals ON listening_totals.listener = reached.listener

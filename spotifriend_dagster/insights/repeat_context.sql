@@ -15,6 +15,7 @@ columns:
   repeat_share: double! repeats ÷ listens, 0 to 1.
   share_of_repeats: double The value's share of all repeats for which the dimension is known; null without repeats.
   share_of_others: double The value's share of all other listens for which it is known; null without any.
+  is_minimum: boolean! Whether plays of the listener's history may be missing, as coverage has a gap in it.
 */
 WITH discoveries AS (
     SELECT
@@ -98,5 +99,8 @@ SELECT
     CAST(repeats AS double) / listens AS repeat_share,
     CAST(repeats AS double) / NULLIF(SUM(repeats) OVER (PARTITION BY listener, dimension), 0) AS share_of_repeats,
     CAST(listens - repeats AS double) / NULLIF(SUM(listens - repeats) OVER (PARTITION BY listener, dimension), 0)
-        AS share_of_others
+        AS share_of_others,
+    COALESCE(is_history_minimum, TRUE) AS is_minimum
 FROM counts
+LEFT JOIN (SELECT listener AS of_listener, is_minimum AS is_history_minimum FROM listening_totals) AS history
+    ON history.of_listener = counts.listener

@@ -19,6 +19,7 @@ columns:
   days: bigint! Its length in local dates, the first and the last both counted.
   is_ongoing: boolean! Whether the recording has not rested for 14 × 24 h when coverage ends.
   obsession_rank: bigint! Place among the listener's obsessions, from 1, by listens, listening time, start, recording.
+  is_minimum: boolean! Whether plays of the listener's history may be missing, as coverage has a gap in it.
 */
 WITH candidates AS (
     SELECT
@@ -126,7 +127,8 @@ SELECT
         PARTITION BY obsessions.listener
         ORDER BY
             obsessions.listens DESC, obsessions.ms_played DESC, obsessions.started_at, obsessions.recording_id
-    ) AS obsession_rank
+    ) AS obsession_rank,
+    listening_totals.is_minimum AS is_minimum
 FROM obsessions
 INNER JOIN candidates
     ON candidates.listener = obsessions.listener

@@ -13,6 +13,7 @@ columns:
   covered_days: bigint! Days that a source reaches, in all.
   seasonal_index: double ms_played_per_day ÷ all_months_ms_played_per_day, 1 being an average month; null unless two
     years (730 days) are covered.
+  is_minimum: boolean! Whether plays of the listener's history may be missing, as coverage has a gap in it.
 */
 WITH months AS (
     SELECT
@@ -65,7 +66,9 @@ SELECT
     coverage.covered_days AS covered_days,
     CASE
         WHEN coverage.covered_days >= 730 THEN by_month.ms_played_per_day / NULLIF(totals.ms_played_per_day, 0)
-    END AS seasonal_index
+    END AS seasonal_index,
+    COALESCE(listening_totals.is_minimum, TRUE) AS is_minimum
 FROM by_month
 INNER JOIN totals ON totals.listener = by_month.listener
 INNER JOIN coverage ON coverage.listener = by_month.listener
+LEFT JOIN listening_totals ON listening_totals.listener = by_month.listener

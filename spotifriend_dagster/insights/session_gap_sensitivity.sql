@@ -9,6 +9,8 @@ columns:
   empty_sessions: bigint! Sessions without a listen, which count nowhere.
   median_span_ms: double Median length of the sessions with a listen in milliseconds, pauses included.
   mean_listens: double Mean number of listens in a session with a listen.
+  estimated_share: double Share of the listener's listening time that is estimated, as are then lengths of sessions.
+  is_minimum: boolean! Whether plays of the listener's history may be missing, as coverage has a gap in it.
 */
 WITH ordered AS (
     SELECT
@@ -89,6 +91,13 @@ SELECT
     AVG(
         CASE WHEN listens > 0 AND 2 * place BETWEEN places AND places + 2 THEN CAST(span_ms AS double) END
     ) AS median_span_ms,
-    AVG(CASE WHEN listens > 0 THEN CAST(listens AS double) END) AS mean_listens
+    AVG(CASE WHEN listens > 0 THEN CAST(listens AS double) END) AS mean_listens,
+    MAX(history_estimated_share) AS estimated_share,
+    COALESCE(BOOL_OR(is_history_minimum), TRUE) AS is_minimum
 FROM ranked
+LEFT JOIN (
+    SELECT listener AS of_listener, estimated_share AS history_estimated_share, is_minimum AS is_history_minimum
+    FROM listening_totals
+) AS history
+    ON history.of_listener = ranked.listener
 GROUP BY listener, gap_minutes

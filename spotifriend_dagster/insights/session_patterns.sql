@@ -18,6 +18,8 @@ columns:
   skips: bigint! Skips of tracks.
   skippable_plays: bigint! Plays of tracks for which the skip rule can be decided.
   skip_rate: double skips ÷ skippable_plays; null where none can be decided.
+  estimated_share: double Share of the listener's listening time that is estimated, as are then lengths of sessions.
+  is_minimum: boolean! Whether plays of the listener's history may be missing, as coverage has a gap in it.
 */
 WITH valued AS (
     SELECT
@@ -156,7 +158,10 @@ SELECT
     figures.ms_played AS ms_played,
     figures.skips AS skips,
     figures.skippable_plays AS skippable_plays,
-    CAST(figures.skips AS double) / NULLIF(figures.skippable_plays, 0) AS skip_rate
+    CAST(figures.skips AS double) / NULLIF(figures.skippable_plays, 0) AS skip_rate,
+    listening_totals.estimated_share AS estimated_share,
+    COALESCE(listening_totals.is_minimum, TRUE) AS is_minimum
 FROM figures
 INNER JOIN (SELECT listener, COUNT(*) AS sessions FROM sessions GROUP BY listener) AS totals
     ON totals.listener = figures.listener
+LEFT JOIN listening_totals ON listening_totals.listener = figures.listener

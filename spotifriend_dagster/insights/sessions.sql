@@ -20,6 +20,8 @@ columns:
   shuffle_share: double Share of its plays with shuffle on; null where unknown.
   first_track_name: string Title of its first track.
   last_track_name: string Title of its last track.
+  estimated_share: double Share of its listening time that is estimated, as are then its start and length.
+  is_minimum: boolean! Whether plays of its day may be missing, as coverage has a gap in it.
 */
 SELECT
     listener,
@@ -38,8 +40,15 @@ SELECT
     COUNT(DISTINCT artist_name) FILTER (WHERE is_listen AND media = 'track') AS artists,
     CAST(COUNT_IF(shuffle) AS double) / NULLIF(COUNT(shuffle), 0) AS shuffle_share,
     MIN_BY(track_name, play_number) FILTER (WHERE media = 'track') AS first_track_name,
-    MAX_BY(track_name, play_number) FILTER (WHERE media = 'track') AS last_track_name
+    MAX_BY(track_name, play_number) FILTER (WHERE media = 'track') AS last_track_name,
+    CAST(SUM(CASE WHEN ms_played_is_estimate THEN ms_played ELSE 0 END) AS double) / NULLIF(SUM(ms_played), 0)
+        AS estimated_share,
+    COALESCE(BOOL_OR(is_day_minimum), TRUE) AS is_minimum
 FROM plays
+LEFT JOIN (
+    SELECT listener AS of_listener, local_date AS of_date, is_minimum AS is_day_minimum FROM listening_coverage
+) AS days
+    ON days.of_listener = plays.listener AND days.of_date = plays.local_date
 WHERE session_number IS NOT NULL
 GROUP BY listener, session_number
 HAVING COUNT_IF(is_listen) > 0

@@ -21,6 +21,7 @@ columns:
   early_exit_rate: double! early_exits ÷ plays, 0 to 1.
   is_ranked: boolean! Whether there are at least 8 plays, enough for a ranking.
   skip_rank: bigint Place within the dimension, from 1, by shrunk_skip_rate, plays, value; null unless ranked.
+  is_minimum: boolean! Whether plays of the listener's history may be missing, as coverage has a gap in it.
 */
 WITH decidable AS (
     SELECT
@@ -202,5 +203,8 @@ SELECT
                 PARTITION BY listener, dimension, plays >= 8
                 ORDER BY shrunk_skip_rate DESC, plays DESC, value
             )
-    END AS skip_rank
+    END AS skip_rank,
+    COALESCE(is_history_minimum, TRUE) AS is_minimum
 FROM rates
+LEFT JOIN (SELECT listener AS of_listener, is_minimum AS is_history_minimum FROM listening_totals) AS history
+    ON history.of_listener = rates.listener

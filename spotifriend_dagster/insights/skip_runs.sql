@@ -10,6 +10,7 @@ columns:
   skips: bigint! Skips in the run.
   ms_played: bigint! Milliseconds of sound of the skipped plays.
   artists: bigint! Distinct known artists skipped.
+  is_minimum: boolean! Whether plays of its day may be missing, as coverage has a gap in it.
 */
 WITH skips AS (
     SELECT
@@ -24,8 +25,13 @@ WITH skips AS (
         session_position - ROW_NUMBER() OVER (
             PARTITION BY listener, session_number
             ORDER BY session_position
-        ) AS run
+        ) AS run,
+        COALESCE(is_day_minimum, TRUE) AS is_minimum
     FROM plays
+    LEFT JOIN (
+        SELECT listener AS of_listener, local_date AS of_date, is_minimum AS is_day_minimum FROM listening_coverage
+    ) AS days
+        ON days.of_listener = plays.listener AND days.of_date = plays.local_date
     WHERE is_counted AND media = 'track' AND is_skip
 )
 SELECT
@@ -36,7 +42,8 @@ SELECT
     MIN_BY(local_started_at, session_position) AS local_started_at,
     COUNT(*) AS skips,
     SUM(ms_played) AS ms_played,
-    COUNT(DISTINCT artist_name) AS artists
+    COUNT(DISTINCT artist_name) AS artists,
+    BOOL_OR(is_minimum) AS is_minimum
 FROM skips
 GROUP BY listener, session_number, run
 HAVING COUNT(*) >= 3

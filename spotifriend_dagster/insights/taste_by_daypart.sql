@@ -16,6 +16,7 @@ columns:
   artist_rank: bigint! Place in the part, from 1, by listens, listening time, earliest listen, name.
   daypart_listens: bigint! Listens in the part, the denominator of share.
   is_small_sample: boolean! Whether the part has fewer than 50 listens, too few for its shares to be trusted.
+  is_minimum: boolean! Whether plays of the listener's history may be missing, as coverage has a gap in it.
 */
 WITH artist_listens AS (
     SELECT
@@ -71,5 +72,8 @@ SELECT
         ORDER BY listens DESC, ms_played DESC, first_started_at, artist_name
     ) AS artist_rank,
     daypart_listens,
-    daypart_listens < 50 AS is_small_sample
+    daypart_listens < 50 AS is_small_sample,
+    COALESCE(is_history_minimum, TRUE) AS is_minimum
 FROM weighed
+LEFT JOIN (SELECT listener AS of_listener, is_minimum AS is_history_minimum FROM listening_totals) AS history
+    ON history.of_listener = weighed.listener

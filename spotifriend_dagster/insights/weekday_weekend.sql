@@ -22,6 +22,7 @@ columns:
   weekend_lift_log2: double Binary logarithm of the artist's share of the weekend's listens ÷ that of the weekday's
     (1 is twice as much, −1 half), each artist's listens smoothed by ½; null under 20 listens and for all music.
   estimated_share: double Share of the listening time that is estimated; null without listening time.
+  is_minimum: boolean! Whether plays of the listener's history may be missing, as coverage has a gap in it.
 */
 WITH listens AS (
     SELECT
@@ -149,7 +150,9 @@ SELECT
             )
     END AS weekend_lift_log2,
     CAST(totals.estimated_ms AS double) / NULLIF(totals.weekday_ms_played + totals.weekend_ms_played, 0)
-        AS estimated_share
+        AS estimated_share,
+    COALESCE(listening_totals.is_minimum, TRUE) AS is_minimum
 FROM totals
 LEFT JOIN known_artists ON known_artists.listener = totals.listener
 LEFT JOIN covered ON covered.listener = totals.listener
+LEFT JOIN listening_totals ON listening_totals.listener = totals.listener

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from spotifriend_dagster.tables.cleaned import RECENT_PAGES
+from spotifriend_dagster.tables.cleaned import LISTENING_GAPS, RECENT_PAGES
 from spotifriend_dagster_tests.insights.made_history import made_history, made_hours, made_rows
 from spotifriend_dagster_tests.insights.made_plays import frame_of, play, plays_frame
 from spotifriend_dagster_tests.insights.plain_rows import assert_rows, exports, rows_of, share
@@ -110,7 +110,11 @@ def test_a_moving_average_over_a_gap_is_a_minimum_and_over_unknown_days_is_none(
             "2024-01-13": {"oldest_played_at": "2024-01-12 09:00", "newest_played_at": "2024-01-13 11:00"},
         }.items()
     ]
-    run = lake(plays=plays, recent_pages=frame_of(RECENT_PAGES, polls))
+    gap = {"listener": "anna", "page": "2024-01-13", "kind": "pages_apart", "is_open": True}
+    gap |= dict.fromkeys(("starts_at", "pulled_before", "open_from"), "2024-01-10 11:00")
+    gap |= dict.fromkeys(("ends_at", "pulled_at", "open_until"), "2024-01-12 09:00")
+    gaps = frame_of(LISTENING_GAPS, [gap])
+    run = lake(plays=plays, recent_pages=frame_of(RECENT_PAGES, polls), listening_gaps=gaps)
     days = run("daily_listening").set_index("local_date")
     assert days.loc["2024-01-10", "status"] == "minimum"
     assert days["mean_ms_played_7_days"].isna().sum() == 6

@@ -82,7 +82,7 @@ def read_audio_features(folder: Path) -> UserFile:
     frame = frame.astype({"track_uri": "str", "isrc": "str"} | dict.fromkeys(FEATURES, "float64"))
     repeats = frame.duplicated(["track_uri", "isrc"])
     if repeats.any():
-        problems.append(f"{int(repeats.sum())} rows are about a track that has a row before them: the first counts.")
+        problems.append(f"Some tracks have several rows, of which the first counts: {repeats.sum()} left out.")
     return UserFile(frame[~repeats].reset_index(drop=True), _told(problems))
 
 

@@ -98,6 +98,34 @@ DEFINITIONS = {
         "An artist's share of the listens at weekends against that on weekdays, smoothed by half a listen; from 20 "
         "listens on. Listening time of music is per day, over all days of which something is known.",
     ),
+    "genre": (
+        "Genre",
+        "Each listen weighs 1, split equally over the genres of its artists, so that shares add up to 100 %. Who says "
+        "the genres, in this order: the listener, Spotify, MusicBrainz. Listens without a known genre are left out; "
+        "what rests on less than half of the listening time is pale. At weekends and through the day, a genre is "
+        "judged as an artist is.",
+    ),
+    "spotify-top": (
+        "Spotify's tops",
+        "As Spotify ranks them; its ranges are of about 4 weeks, 6 months and a year. They are held against the "
+        "listener's own counts of the same days, ranked by listens. Rank-biased overlap says how alike two orders "
+        "are, from 0 to 1; the first ten places decide most of it (p = 0.9).",
+    ),
+    "playlist": (
+        "Playlist",
+        "In the listener's library when that was last collected. A song counts as heard if the same recording was ever "
+        "listened to, from wherever; that a listen was from the playlist is known of polled plays only.",
+    ),
+    "library": (
+        "Liked songs",
+        "Songs that are still liked, by the month (UTC) in which they were. One counts as heard if the same recording "
+        "was ever listened to.",
+    ),
+    "audio-feature": (
+        "Audio features",
+        "Spotify's estimates of how a recording sounds, 0 to 1: energy, danceability, valence (how positive). Means "
+        "are over listens of which they are known; hours with few of these are pale.",
+    ),
     "diversity": (
         "Diversity",
         "Effective artists: 2 to the power of the Shannon entropy of the listening time over artists. As many "

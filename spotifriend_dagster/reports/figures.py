@@ -44,8 +44,11 @@ _OF_PERIOD: dict[str, Callable[[Period], str]] = {
     "daily_listening": lambda period: period.within("local_date"),
     "discovery_vs_returning": lambda period: period.within("month"),
     "diversity_by_month": lambda period: f"period_kind = 'all' OR {period.within('period_start')}",
+    "genre_evolution": lambda period: f"share >= 0.002 AND {period.within('month')}",
+    "library_growth": lambda period: period.within("month"),
     "listening_coverage": lambda period: period.within("local_date"),
     "milestones": lambda period: period.within("local_date"),
+    "playlist_changes": lambda period: period.within("collected_on"),
     "repeat_obsessions": lambda period: period.within("first_date"),
     "repeat_share": lambda period: period.within("week_start"),
     "sessions": lambda period: period.within("local_date"),
@@ -55,18 +58,28 @@ _OF_PERIOD: dict[str, Callable[[Period], str]] = {
 _OF_ALL_TIME = {
     "artist_loyalty": "loyalty_rank <= 10",
     "artist_retention": "months_later <= 12",
+    "audio_features_by_hour": "TRUE",
     "daypart_divergence": "TRUE",
     "forgotten_favourites": "favourite_rank <= 10",
+    "genre_coverage": "dimension = 'all' AND genre_source = 'all'",
     "listening_clock": "TRUE",
     "listening_totals": "TRUE",
+    "playlist_listening": "dimension = 'playlist'",
     "row_accounting": "TRUE",
     "seasonality": "TRUE",
     "skip_behaviour": "dimension IN ('all', 'hour', 'session_position') "
     "OR (dimension IN ('artist', 'track') AND skip_rank <= 10)",
+    "spotify_rank_movement": "is_latest AND time_range = 'short_term' AND rank <= 10",
+    "spotify_top_agreement": "TRUE",
     "taste_by_daypart": "artist_rank <= 50 OR overall_share >= 0.002",
+    "taste_by_hour": "genre_rank <= 50 OR overall_share >= 0.002",
     "weekday_weekend": "dimension = 'all' OR weekend_lift_log2 IS NOT NULL",
+    "weekday_weekend_genres": "weekend_lift_log2 IS NOT NULL",
 }
-_TOTALLED = {"sessions": "COUNT(*) AS sessions, SUM(ms_played) AS ms_played"}  # there are tens of thousands
+_TOTALLED = {  # there are tens of thousands
+    "playlist_changes": "COUNT_IF(change = 'added') AS added, COUNT_IF(change = 'removed') AS removed",
+    "sessions": "COUNT(*) AS sessions, SUM(ms_played) AS ms_played",
+}
 ALL_TIME = frozenset(_OF_ALL_TIME)
 """The tables whose rows are about all time, whatever the period."""
 READS = tuple(sorted([*_OF_PERIOD, *_OF_ALL_TIME]))

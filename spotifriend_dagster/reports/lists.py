@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spotifriend_dagster.reports.figures import Figures, Row
-from spotifriend_dagster.reports.selections import longest_streak
-from spotifriend_dagster.reports.words import at_least, count, day, duration, percent
+from spotifriend_dagster.reports.selections import known_playlists, longest_streak
+from spotifriend_dagster.reports.words import at_least, count, day, duration, percent, playlist_words
 
 _LEADING_LISTENS = 100
 _MILESTONES = 12
+_PLAYLISTS = 10
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,27 @@ def lists(figures: Figures) -> list[RankedList]:
         words="Once played to the end again and again, and not for half a year.",
         is_all_time=True,
     )
-    return [shown for shown in (*tops, loyal, forgotten, milestones) if shown.entries]
+    spotify = [
+        RankedList(
+            f"spotify-{kind}",
+            f"Spotify's top {title}",
+            "spotify-top",
+            _spotify_top(figures, kind),
+            words="Of the last 4 weeks, as Spotify ranks them.",
+            is_all_time=True,
+        )
+        for kind, title in (("artist", "artists"), ("track", "songs"))
+    ]
+    playlists = RankedList(
+        "playlists",
+        "Playlists",
+        "playlist",
+        _playlists(figures),
+        words=playlist_words(figures),
+        is_all_time=True,
+        is_ranked=False,
+    )
+    return [shown for shown in (*tops, *spotify, playlists, loyal, forgotten, milestones) if shown.entries]
 
 
 def _top(figures: Figures, kind: str) -> list[Entry]:
@@ -130,6 +151,31 @@ def _top(figures: Figures, kind: str) -> list[Entry]:
             change=row["rank_change"] or 0,
         )
         for row in rows
+    ]
+
+
+def _spotify_top(figures: Figures, kind: str) -> list[Entry]:
+    rows = [row for row in figures["spotify_rank_movement"] if row["entity_kind"] == kind]
+    return [
+        Entry(
+            row["name"] or "unknown",
+            "new" if row["movement"] == "entered" else "",
+            by=(row["artist_name"] or "") if kind == "track" else "",
+            change=row["rank_change"] or 0,
+        )
+        for row in sorted(rows, key=lambda row: row["rank"])
+    ]
+
+
+def _playlists(figures: Figures) -> list[Entry]:
+    return [
+        Entry(
+            row["playlist_name"] or "unknown",
+            f"{row['heard_tracks']:,} of {row['tracks']:,} heard",
+            by=count(row["listens"], "listen from it", "listens from it") if row["listens"] else "",
+            share=row["heard_share"] or 0.0,
+        )
+        for row in known_playlists(figures)[:_PLAYLISTS]
     ]
 
 

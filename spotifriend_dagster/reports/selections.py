@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from spotifriend_dagster.reports.figures import Figures, Row
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+SOUNDS = ("energy", "danceability", "valence")
+"""The audio features that are shown."""
 DAYPARTS = ("morning", "afternoon", "evening", "night")
 CALENDAR_YEARS = 6
 """How many years a calendar shows at most, the latest."""
 _FEW_DAYS = 60
+TIME_RANGES = {"short_term": "4 weeks", "medium_term": "6 months", "long_term": "year"}
+"""Spotify's ranges as people say them, the shortest first."""
 _TASTE_ARTISTS = 12
-_LEANING_ARTISTS = 6
+_LEANING = 6
+_GENRES = 10
 
 
 def shows_single_days(figures: Figures) -> bool:
@@ -28,12 +34,50 @@ def taste_artists(figures: Figures) -> list[str]:
 
 def leaning_artists(figures: Figures) -> list[Row]:
     """The artists that lean most to weekdays (first) and to weekends (last)."""
+    return _leaning(figures["weekday_weekend"], "value")
+
+
+def leaning_genres(figures: Figures) -> list[Row]:
+    """The genres that lean most to weekdays (first) and to weekends (last)."""
+    return _leaning(figures["weekday_weekend_genres"], "genre")
+
+
+def _leaning(rows: Iterable[Row], about: str) -> list[Row]:
     leaning = sorted(
-        (row for row in figures["weekday_weekend"] if row["weekend_lift_log2"] is not None),
-        key=lambda row: (row["weekend_lift_log2"], row["value"]),
+        (row for row in rows if row["weekend_lift_log2"] is not None),
+        key=lambda row: (row["weekend_lift_log2"], row[about]),
     )
-    weekdays = [row for row in leaning if row["weekend_lift_log2"] < 0][:_LEANING_ARTISTS]
-    return weekdays + [row for row in leaning if row["weekend_lift_log2"] > 0][-_LEANING_ARTISTS:]
+    weekdays = [row for row in leaning if row["weekend_lift_log2"] < 0][:_LEANING]
+    return weekdays + [row for row in leaning if row["weekend_lift_log2"] > 0][-_LEANING:]
+
+
+def top_genres(figures: Figures) -> list[str]:
+    """The most heard genres, over all time."""
+    share = {row["genre"]: row["overall_share"] for row in figures["taste_by_hour"]}
+    return sorted(share, key=lambda genre: (-share[genre], genre))[:_GENRES]
+
+
+def top_genres_of_months(figures: Figures) -> list[str]:
+    """The most heard genres of the months of the period."""
+    weight: dict[str, float] = defaultdict(float)
+    for row in figures["genre_evolution"]:
+        weight[row["genre"]] += row["weight"]
+    return sorted(weight, key=lambda genre: (-weight[genre], genre))[:_GENRES]
+
+
+def agreements(figures: Figures) -> list[Row]:
+    """How Spotify's tops agree with the listener's own: songs, then artists, from the shortest range to the longest."""
+    ranges = list(TIME_RANGES)
+    judged = [row for row in figures["spotify_top_agreement"] if row["overlap_50"] is not None]
+    return sorted(judged, key=lambda row: (row["entity_kind"] != "track", ranges.index(row["time_range"])))
+
+
+def known_playlists(figures: Figures) -> list[Row]:
+    """The playlists of the library whose content is known, the most played from first."""
+    known = [row for row in figures["playlist_listening"] if row["is_in_library"] and row["tracks"]]
+    return sorted(
+        known, key=lambda row: (-row["listens"], -row["heard_tracks"], row["playlist_name"] or "", row["value"])
+    )
 
 
 def retained(figures: Figures) -> list[Row]:

@@ -20,7 +20,7 @@ from spotifriend_dagster.reports.figures import ALL_TIME, READS, Figures, Row, r
 from spotifriend_dagster.reports.lists import headline, lists
 from spotifriend_dagster.reports.period import ReportError, parse_period
 from spotifriend_dagster.reports.tables import chart_table
-from spotifriend_dagster.reports.words import chart_words, coverage_words, day, learned, percent
+from spotifriend_dagster.reports.words import chart_words, coverage_words, day, learned, missing_words, percent
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -36,13 +36,19 @@ _SECTIONS = (
     ("listening_clock", "The clock", "local-time"),
     ("daypart_divergence", "Parts of the day", "through-the-day"),
     ("taste_by_daypart", "Taste through the day", "through-the-day"),
+    ("taste_by_hour", "Genres through the day", "genre"),
     ("weekday_weekend", "Weekdays against weekends", "weekend-lift"),
+    ("weekday_weekend_genres", "Genres of weekdays and weekends", "genre"),
     ("discovery_vs_returning", "Discovery against returning", "discovery"),
     ("artist_retention", "Do discoveries stay?", "retention"),
     ("repeat_obsessions", "Obsessions", "obsession"),
     ("skip_behaviour", "Skips", "skip"),
     ("diversity_by_month", "Diversity", "diversity"),
+    ("genre_evolution", "Genres over time", "genre"),
     ("seasonality", "Seasons", "seasonality"),
+    ("spotify_top_agreement", "Spotify's tops against the counts", "spotify-top"),
+    ("library_growth", "Liked songs", "library"),
+    ("audio_features_by_hour", "How it sounds through the day", "audio-feature"),
 )
 
 
@@ -90,6 +96,7 @@ def render(figures: Figures, scripts: str) -> str:
             learned=learned(figures),
             sections=_sections(figures),
             lists=lists(figures),
+            missing=missing_words(figures),
             accounts=_accounts(figures["row_accounting"]),
             definitions=DEFINITIONS,
             style=_shipped("summary.css"),

@@ -9,15 +9,21 @@ from typing import Any
 from spotifriend_dagster.reports.figures import Figures, Row
 from spotifriend_dagster.reports.selections import (
     DAYPARTS,
+    SOUNDS,
+    TIME_RANGES,
     WEEKDAYS,
+    agreements,
     leaning_artists,
+    leaning_genres,
     retained,
     shows_single_days,
     taste_artists,
+    top_genres,
 )
 from spotifriend_dagster.reports.words import day, duration, month, percent
 
 _SHOWN_ROWS = 60
+_PLACES = ("most heard", "second", "third")
 _DIMENSIONS = {"all": 0, "hour": 1, "session_position": 2, "month": 3, "artist": 4, "track": 5}
 
 
@@ -94,6 +100,32 @@ def _tastes(figures: Figures) -> list[Row]:
     return [
         {"artist": artist} | {part: lifts.get((artist, part)) for part in DAYPARTS} for artist in taste_artists(figures)
     ]
+
+
+def _genre_hours(figures: Figures) -> list[Row]:
+    lifts = {(row["genre"], row["local_hour"]): row["lift"] for row in figures["taste_by_hour"]}
+    return [
+        {"genre": genre} | {f"{hour}:00": lifts.get((genre, hour)) for hour in range(24)}
+        for genre in top_genres(figures)
+    ]
+
+
+def _genre_months(figures: Figures) -> list[Row]:
+    """The months, the latest first, with the genres that were heard most in each."""
+    months: dict[Any, Row] = {}
+    for row in reversed(figures["genre_evolution"]):
+        told = months.setdefault(row["month"], row | dict.fromkeys(_PLACES))
+        if row["listens"] and row["genre_rank"] <= len(_PLACES):
+            told[_PLACES[row["genre_rank"] - 1]] = f"{row['genre']} {percent(row['share'])}"
+    return list(months.values())
+
+
+def _libraries(figures: Figures) -> list[Row]:
+    return figures["library_growth"][::-1]
+
+
+def _sounds(figures: Figures) -> list[Row]:
+    return figures["audio_features_by_hour"]
 
 
 def _novelties(figures: Figures) -> list[Row]:
@@ -185,6 +217,54 @@ _TABLES: dict[str, tuple[Callable[[Figures], list[Row]], dict[str, Callable[[Row
             "listens at weekends": _cell("weekend_listens", _number),
             "weekends ÷ weekdays": _cell("weekend_lift_log2", lambda lift: _times(2**lift)),
         },
+    ),
+    "taste_by_hour": (
+        _genre_hours,
+        {"genre": _cell("genre")} | {f"{hour}:00": _cell(f"{hour}:00", _times) for hour in range(24)},
+    ),
+    "weekday_weekend_genres": (
+        leaning_genres,
+        {
+            "genre": _cell("genre"),
+            "listens on weekdays": _cell("weekday_listens", _number),
+            "listens at weekends": _cell("weekend_listens", _number),
+            "weekends ÷ weekdays": _cell("weekend_lift_log2", lambda lift: _times(2**lift)),
+        },
+    ),
+    "genre_evolution": (
+        _genre_months,
+        {"month": _cell("month", month)}
+        | {place: _cell(place) for place in _PLACES}
+        | {
+            "effective genres": _cell("effective_genres", "{:.1f}".format),
+            "genres known of the time": _cell("genre_coverage", percent),
+        },
+    ),
+    "spotify_top_agreement": (
+        agreements,
+        {
+            "Spotify's top": lambda row: "songs" if row["entity_kind"] == "track" else "artists",
+            "of the last": lambda row: TIME_RANGES[row["time_range"]],
+            "in both first 10": _cell("common_10", _number),
+            "in both first 50": _cell("common_50", _number),
+            "rank-biased overlap": _cell("rank_biased_overlap", "{:.2f}".format),
+        },
+    ),
+    "library_growth": (
+        _libraries,
+        {
+            "month": _cell("month", month),
+            "added": _cell("added_tracks", _number),
+            "no longer liked": _cell("removed_tracks", _number),
+            "liked songs": _cell("library_tracks", _number),
+            "ever listened to": _cell("library_heard_share", percent),
+        },
+    ),
+    "audio_features_by_hour": (
+        _sounds,
+        {"hour": lambda row: f"{row['local_hour']}:00"}
+        | {feature: _cell(feature, "{:.2f}".format) for feature in SOUNDS}
+        | {"tempo": _cell("tempo", "{:.0f}".format), "listens with features": _cell("feature_listens", _number)},
     ),
     "discovery_vs_returning": (
         _novelties,

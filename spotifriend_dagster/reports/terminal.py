@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 from rich.text import Text
 
+from spotifriend_dagster.reports.selections import DAYPARTS
 from spotifriend_dagster.reports.words import duration
 from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
@@ -116,6 +117,19 @@ def _print_dayparts(console: Console, rows: _Rows) -> None:
     console.print(grid)
     if any(part["is_small_sample"] for part in parts.values()):
         console.print("[dim]* fewer than 50 listens: too few to trust[/]")
+    genres = rows.of(
+        "SELECT daypart, genre, lift FROM taste_by_daypart_genres",
+        "listens >= 5 AND lift > 1.0E0 AND NOT is_small_sample AND NOT is_low_coverage",
+        "ORDER BY daypart, lift DESC, listens DESC, genre",
+    )
+    typical_genres = {row["daypart"]: row for row in reversed(genres)}
+    said = [
+        f"{part} {_name(typical_genres[part]['genre'])} ×{typical_genres[part]['lift']:.1f}"
+        for part in DAYPARTS
+        if part in typical_genres
+    ]
+    if said:
+        console.print(f"genres more than elsewhere: [dim]{escape(', '.join(said))}[/]")
 
 
 def _print_novelty(console: Console, rows: _Rows) -> None:

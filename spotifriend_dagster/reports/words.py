@@ -11,11 +11,17 @@ from spotifriend_dagster.reports.figures import Figures, Row
 from spotifriend_dagster.reports.selections import (
     CALENDAR_YEARS,
     DAYPARTS,
+    SOUNDS,
+    TIME_RANGES,
+    agreements,
     leaning_artists,
+    leaning_genres,
     longest_streak,
     retained,
     shows_single_days,
     taste_artists,
+    top_genres,
+    top_genres_of_months,
 )
 
 _DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -81,6 +87,7 @@ def learned(figures: Figures) -> list[Sentence]:
     sentences = (
         _when(figures),
         _taste(figures),
+        _genres(figures),
         _new(figures),
         _stuck(figures),
         _weekend(figures),
@@ -88,6 +95,7 @@ def learned(figures: Figures) -> list[Sentence]:
         _repeats(figures),
         _skipping(figures),
         _spread(figures),
+        _liked(figures),
         _longest_day(figures),
         _streak(figures),
     )
@@ -120,6 +128,20 @@ def _taste(figures: Figures) -> Sentence | None:
     then = f": {' and '.join(typical)} belong there more than elsewhere" if len(typical) == 2 else ""
     return Sentence(
         f"The {_TIMES[furthest['daypart']]} sound most unlike the whole day{then}.", "through-the-day", is_all_time=True
+    )
+
+
+def _genres(figures: Figures) -> Sentence | None:
+    coverage = figures["genre_coverage"]
+    shares = {row["genre"]: row["overall_share"] for row in figures["taste_by_hour"]}
+    if not coverage or coverage[0]["is_low_coverage"] or len(shares) < 3:
+        return None
+    said = [f"{name(genre)} ({percent(shares[genre])})" for genre in top_genres(figures)[:3]]
+    return Sentence(
+        f"The most heard genres are {said[0]}, {said[1]} and {said[2]}; genres are known for "
+        f"{percent(coverage[0]['ms_played_share'])} of the listening time for music.",
+        "genre",
+        is_all_time=True,
     )
 
 
@@ -219,6 +241,19 @@ def _spread(figures: Figures) -> Sentence | None:
     )
 
 
+def _liked(figures: Figures) -> Sentence | None:
+    months = figures["library_growth"]
+    if not months or figures.period.kind != "all" or not months[-1]["library_tracks"]:
+        return None
+    last = months[-1]
+    least = "" if last["is_whole_library"] else "at least "
+    return Sentence(
+        f"Of {least}{count(last['library_tracks'], 'liked song', 'liked songs')}, {at_least([last])}"
+        f"{percent(last['library_heard_share'])} were ever listened to.",
+        "library",
+    )
+
+
 def _longest_day(figures: Figures) -> Sentence | None:
     days = [row for row in figures["daily_listening"] if row["ms_played"]]
     if len(days) < 2:
@@ -253,12 +288,25 @@ def chart_words(figures: Figures) -> dict[str, str]:
         "listening_clock": _text(_when(figures)),
         "daypart_divergence": _daypart_words(figures),
         "taste_by_daypart": _taste_words(figures),
+        "taste_by_hour": _genre_words(
+            figures["taste_by_hour"],
+            f"The {len(top_genres(figures))} most heard genres: their share of the listens in each hour, against their "
+            "share overall.",
+        ),
         "weekday_weekend": _leaning_words(figures),
+        "weekday_weekend_genres": _genre_words(figures["weekday_weekend_genres"], _genre_leaning_words(figures)),
         "discovery_vs_returning": _novelty_words(figures),
         "artist_retention": _retention_words(figures),
         "repeat_obsessions": _text(_obsession(figures)),
         "skip_behaviour": _skip_words(figures),
         "diversity_by_month": "How many artists, heard equally, would be as diverse as each month was.",
+        "genre_evolution": _genre_words(
+            figures["genre_evolution"],
+            f"The {len(top_genres_of_months(figures))} most heard genres: their share of each month's listens.",
+        ),
+        "spotify_top_agreement": _agreement_words(figures),
+        "library_growth": _library_words(figures),
+        "audio_features_by_hour": _sound_words(figures),
         "seasonality": "Listening time a day by month of the year, against the average month.",
     }
 
@@ -296,6 +344,106 @@ def _leaning_words(figures: Figures) -> str:
     if leaning[-1]["weekend_lift_log2"] > 0:
         ends.append(f"{name(leaning[-1]['value'])} leans most to weekends")
     return _capital(f"{', '.join(ends)}.")
+
+
+def _genre_leaning_words(figures: Figures) -> str:
+    leaning = leaning_genres(figures)
+    if not leaning:
+        return ""
+    ends = []
+    if leaning[0]["weekend_lift_log2"] < 0:
+        ends.append(f"weekdays have more {name(leaning[0]['genre'])}")
+    if leaning[-1]["weekend_lift_log2"] > 0:
+        ends.append(f"weekends have more {name(leaning[-1]['genre'])}")
+    return _capital(f"{', '.join(ends)}.")
+
+
+def _genre_words(rows: list[Row], said: str) -> str:
+    """The words of a chart of genres, with what its pale places, or all of it, mean."""
+    low = [row["is_low_coverage"] for row in rows]
+    if low and all(low):
+        return f"{said} Genres are known for less than half of the listening time: too little to trust."
+    few = any(low) or any(row.get("is_small_sample") for row in rows)
+    return f"{said} Pale: too few listens with a genre to trust." if few else said
+
+
+def _agreement_words(figures: Figures) -> str:
+    rows = agreements(figures)
+    if not rows:
+        return ""
+    first = rows[0]
+    depth = min(first["spotify_entities"], first["own_entities"])
+    kind = "songs" if first["entity_kind"] == "track" else "artists"
+    pale = " Pale: plays of these days may be missing." if any(row["is_minimum"] for row in rows) else ""
+    return (
+        f"Of the {min(depth, 10)} {kind} that Spotify puts first for the last {TIME_RANGES[first['time_range']]}, "
+        f"{first['common_10']} are among one's own {min(depth, 10)} most heard; of its {depth}, {first['common_50']}."
+        f"{pale}"
+    )
+
+
+def _library_words(figures: Figures) -> str:
+    months = figures["library_growth"]
+    if not months:
+        return ""
+    songs, until = count(months[-1]["library_tracks"], "song", "songs"), month(months[-1]["month"])
+    liked = sum(row["added_tracks"] - row["removed_tracks"] for row in months)
+    new = "" if figures.period.kind == "all" else f", {liked:,} of them liked in {figures.period.title}"
+    missing = "" if months[-1]["is_whole_library"] else " Older ones are not collected yet."
+    return f"{songs} by {until}{new}. The darker part was ever listened to.{missing}"
+
+
+def _sound_words(figures: Figures) -> str:
+    rows = figures["audio_features_by_hour"]
+    pale = any(row["is_small_sample"] or row["is_low_coverage"] for row in rows)
+    return (
+        f"{_capital(SOUNDS[0])}, {SOUNDS[1]} and {SOUNDS[2]} of what is heard in each hour: means of its listens."
+        + (" Pale points: too few listens of which they are known." if pale else "")
+    )
+
+
+def playlist_words(figures: Figures) -> str:
+    """What of playlists was heard, and what changed in them in the period."""
+    changes = figures["playlist_changes"][0]
+    said = "How many of their songs were ever listened to, from wherever."
+    if not (changes["added"] or changes["removed"]):
+        return said
+    when = "While they were collected" if figures.period.kind == "all" else f"In {figures.period.title}"
+    added, removed = changes["added"] or 0, changes["removed"] or 0
+    return f"{said} {when}, {count(added, 'song was', 'songs were')} added to playlists and {removed:,} removed."
+
+
+def missing_words(figures: Figures) -> list[Sentence]:
+    """What is not told, as nobody says it, and what would bring it."""
+    tables = ("spotify_rank_movement", "playlist_listening", "library_growth")
+    if not any(figures[table] for table in tables):
+        return [
+            Sentence(
+                "Signing in to Spotify (spotifriend login) would add its own tops, playlists, liked songs, and what is "
+                "listened to from now on.",
+                "spotify-top",
+            )
+        ]
+    said = []
+    coverage = figures["genre_coverage"]
+    if coverage and coverage[0]["is_low_coverage"]:
+        known = percent(coverage[0]["ms_played_share"] or 0)
+        said.append(
+            Sentence(
+                f"Genres are known for {known} of the listening time for music, as Spotify tells those of few artists "
+                "any more; MusicBrainz or a file of one's own can add more.",
+                "genre",
+            )
+        )
+    if not figures["audio_features_by_hour"]:
+        said.append(
+            Sentence(
+                "How music sounds is not told: Spotify closed audio features to new apps in November 2024; a file of "
+                "one's own can bring them.",
+                "audio-feature",
+            )
+        )
+    return said
 
 
 def _novelty_words(figures: Figures) -> str:

@@ -37,12 +37,13 @@ def row(table: str, **values: Any) -> Row:
 
 
 def made_figures(period: str = "all", name: str = "Robin", **tables: Iterable[Row]) -> Figures:
-    """Figures that hold these rows, and no others but the totals; `sessions` are counted from 0."""
+    """Figures that hold these rows, and no others but the totals; `sessions` and changes are counted from 0."""
     rows: dict[str, list[Row]] = {table: [] for table in READS}
     rows["listening_totals"] = [
         row("listening_totals", first_date=date(2024, 1, 1), last_date=date(2025, 1, 1), plays=1)
     ]
     rows["sessions"] = [{"sessions": 0, "ms_played": None}]
+    rows["playlist_changes"] = [{"added": 0, "removed": 0}]
     return Figures("robin", name, parse_period(period), rows | {table: list(given) for table, given in tables.items()})
 
 

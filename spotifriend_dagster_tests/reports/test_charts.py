@@ -13,6 +13,7 @@ import vl_convert
 from spotifriend_dagster.reports.bundle import VEGA_LITE_VERSION
 from spotifriend_dagster.reports.charts import CHARTED, draw, picture
 from spotifriend_dagster.reports.figures import READS, Figures
+from spotifriend_dagster.reports.selections import TIME_RANGES
 from spotifriend_dagster_tests.reports.made_figures import HOSTILE, HOUR, day, days, made_figures, row
 
 NAMES = ("calendar", *CHARTED)
@@ -63,6 +64,36 @@ def taste(artist: str, part: str, lift: float, overall: float = 0.1, **values):
     return row("taste_by_daypart", **told, **values)
 
 
+def genre_hour(genre: str, hour: int, lift: float = 1.0, **values):
+    told = {"genre": genre, "local_hour": hour, "lift": lift, "overall_share": 0.1, "listens": 60}
+    return row("taste_by_hour", **(told | values))
+
+
+def genre_lean(genre: str, lift: float | None):
+    return row("weekday_weekend_genres", genre=genre, weekend_lift_log2=lift)
+
+
+def genre_month(genre: str, month: date, share: float = 0.1, **values):
+    told = {"genre": genre, "month": month, "share": share, "weight": share * 50, "listens": 9, "genre_rank": 1}
+    return row("genre_evolution", **(told | {"effective_genres": 5.0, "genre_coverage": 0.7} | values))
+
+
+def agreement(kind: str, time_range: str, common: int = 20, **values):
+    told = {"entity_kind": kind, "time_range": time_range, "common_50": common, "overlap_50": common / 50}
+    about = {"common_10": 4, "rank_biased_overlap": 0.5, "spotify_entities": 50, "own_entities": 50}
+    return row("spotify_top_agreement", **(told | about | values))
+
+
+def liked(month: date, songs: int, **values):
+    told = {"month": month, "library_tracks": songs, "added_tracks": 3, "library_heard_share": 0.75}
+    return row("library_growth", **(told | values))
+
+
+def sounding(hour: int, energy: float | None = 0.5, **values):
+    told = {"local_hour": hour, "energy": energy, "danceability": 0.6, "valence": 0.4, "tempo": 120.0}
+    return row("audio_features_by_hour", **(told | {"listens": 90, "feature_listens": 80} | values))
+
+
 def full_figures(name: Callable[[int], str] = "Name {}".format) -> Figures:
     """Rows for every chart; `name` gives the artists' and songs' names."""
     parts = ("night", "morning", "afternoon", "evening")
@@ -86,6 +117,18 @@ def full_figures(name: Callable[[int], str] = "Name {}".format) -> Figures:
         skip_behaviour=[hourly(hour, hour / 100) for hour in range(1, 24)],
         diversity_by_month=[diverse(month, 10.0 + month) for month in range(1, 7)],
         seasonality=[row("seasonality", month=month, seasonal_index=month / 6, years=2) for month in range(1, 13)],
+        taste_by_hour=[genre_hour(name(number), hour, 0.5 + number) for number in range(6) for hour in range(24)],
+        weekday_weekend_genres=[genre_lean(name(number), number - 2.5) for number in range(6)],
+        genre_evolution=[
+            genre_month(name(number), date(2025, month, 1), 0.1 / month, genre_rank=number + 1)
+            for month in range(1, 7)
+            for number in range(6)
+        ],
+        spotify_top_agreement=[
+            agreement(kind, time_range) for kind in ("artist", "track") for time_range in TIME_RANGES
+        ],
+        library_growth=[liked(date(2025, month, 1), month * 10) for month in range(1, 13)],
+        audio_features_by_hour=[sounding(hour) for hour in range(24)],
     )
 
 
@@ -138,6 +181,15 @@ def test_nothing_to_draw_is_no_chart(name: str):
         ),
         ("skip_behaviour", made_figures(skip_behaviour=[hourly(3, 0.1, is_ranked=False)])),
         ("diversity_by_month", made_figures(diversity_by_month=[diverse(1, 9.0), diverse(2, None)])),
+        ("taste_by_hour", made_figures(taste_by_hour=[genre_hour("pop", 3), genre_hour("rock", 3)])),
+        ("weekday_weekend_genres", made_figures(weekday_weekend_genres=[genre_lean("a", 1.0), genre_lean("b", None)])),
+        ("genre_evolution", made_figures(genre_evolution=[genre_month("pop", FIRST)])),
+        (
+            "spotify_top_agreement",
+            made_figures(spotify_top_agreement=[agreement("track", "long_term", 0, overlap_50=None)]),
+        ),
+        ("library_growth", made_figures(library_growth=[liked(FIRST, 0), liked(date(2025, 2, 1), 0)])),
+        ("audio_features_by_hour", made_figures(audio_features_by_hour=[sounding(3)])),
         ("seasonality", made_figures(seasonality=[row("seasonality", month=1)])),
     ],
     ids=lambda given: given if isinstance(given, str) else "",

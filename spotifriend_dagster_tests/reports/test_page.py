@@ -31,10 +31,11 @@ SIGHTS = [
 ]
 SELDOM = {"repeat_obsessions", "artist_retention", "discovery_vs_returning", "diversity_by_month"}
 ALWAYS = {"listening_clock", "daypart_divergence", "taste_by_daypart"}
+SIGNED_IN = {"taste_by_hour", "weekday_weekend_genres", "spotify_top_agreement", "audio_features_by_hour"}
 CHARTS = {
     (ROBIN, "all"): set(CHARTED) | {"calendar"},
     (ROBIN, "2024"): set(CHARTED) | {"calendar"},
-    (ROBIN, "2024-03"): ALWAYS | {"daily_listening", "weekday_weekend", "skip_behaviour", "seasonality"},
+    (ROBIN, "2024-03"): ALWAYS | SIGNED_IN | {"daily_listening", "weekday_weekend", "skip_behaviour", "seasonality"},
     (ANA, "all"): ALWAYS | {"calendar", "daily_listening", "weekday_weekend"},
     (TOM, "all"): ALWAYS | {"calendar"},
 }

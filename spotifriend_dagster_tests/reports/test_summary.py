@@ -111,11 +111,15 @@ def test_what_is_of_all_time_stands_apart(page: Callable[[str, str], Path], peri
     headings = Page(page(ROBIN, period).read_text("utf-8")).headings
     apart = headings.index(("h2", "Over all time"))
     assert ("h2", "Over time") in headings[:apart]
+    assert period == "2024-03" or ("h2", "Genres over time") in headings[:apart]
     of_all_time = {said for tag, said in headings[apart:] if tag == "h3"}
     assert {
         "The clock",
         "Skips",
         "Taste through the day",
+        "Genres through the day",
+        "Spotify's tops against the counts",
+        "Playlists",
         "Weekdays against weekends",
         "Seasons",
         "Loyalty",
@@ -129,6 +133,16 @@ def test_account_data_makes_nothing_up(page: Callable[[str, str], Path]):
     assert "skipped" not in found.text.lower().split("definitions")[0]
     assert ("h2", "Skips") not in found.headings
     assert ("h2", "The clock") in found.headings
+
+
+def test_without_signing_in_the_page_says_in_a_line_what_that_would_add(page: Callable[[str, str], Path]):
+    """Who has an export alone gets no empty charts of genres, tops, playlists, likes; who has signed in, no advice."""
+    more = {"Genres over time", "Spotify's top songs", "Playlists", "Liked songs", "How it sounds through the day"}
+    alone, signed_in = (Page(page(listener, "all").read_text("utf-8")) for listener in (ANA, ROBIN))
+    assert not more & {said for _, said in alone.headings}
+    assert alone.text.count("spotifriend login") == 1
+    assert more <= {said for _, said in signed_in.headings}
+    assert "spotifriend login" not in signed_in.text
 
 
 def test_where_plays_may_be_missing_counts_are_at_least(page: Callable[[str, str], Path]):
@@ -189,7 +203,7 @@ def test_specs_are_read_back_as_they_were():
     """What is escaped for the page's sake is the same JSON."""
     html = render(full_figures_with_coverage(lambda number: HOSTILE[number]), SCRIPTS)
     specs = re.findall(r'<script type="application/json" id="spec-(\w+)">(.*?)</script>', html)
-    assert len(specs) == 12
+    assert len(specs) == 18
     told = {
         str(value)
         for _, text in specs

@@ -11,7 +11,7 @@ from spotifriend_dagster.reports.definitions import DEFINITIONS
 from spotifriend_dagster.reports.lists import Entry, headline, lists
 from spotifriend_dagster.reports.tables import chart_table
 from spotifriend_dagster_tests.reports.made_figures import HOUR, day, days, made_figures, row
-from spotifriend_dagster_tests.reports.test_charts import full_figures
+from spotifriend_dagster_tests.reports.test_charts import full_figures, genre_month
 
 
 @pytest.mark.parametrize("name", ["calendar", *CHARTED])
@@ -179,6 +179,54 @@ def test_milestones_are_in_order_and_the_first_leaders_are_passed_over():
     ]
 
 
+def playlist(name: str | None, **values):
+    told = {"dimension": "playlist", "value": name or "?", "playlist_name": name, "is_in_library": True}
+    return row("playlist_listening", **(told | {"tracks": 8, "heard_tracks": 2, "heard_share": 0.25} | values))
+
+
+def test_spotifys_tops_are_in_its_order_with_their_movement():
+    """What is new says so, what moved says how far, and the artists of songs are beside them."""
+    rows = [
+        row("spotify_rank_movement", entity_kind="track", rank=2, name="B", artist_name="Ann", movement="entered"),
+        row("spotify_rank_movement", entity_kind="track", rank=1, name=None, artist_name=None, rank_change=-3),
+    ]
+    (songs,) = lists(made_figures(spotify_rank_movement=rows))
+    assert songs.entries == [Entry("unknown", "", change=-3), Entry("B", "new", by="Ann")]
+
+
+def test_playlists_are_those_of_which_the_content_is_known():
+    """Not those that left the library, are another's or are empty; the most played from first, ten at most."""
+    rows = [
+        playlist("heard", heard_tracks=4, heard_share=0.5),
+        playlist("played from", listens=1),
+        playlist("left", is_in_library=False),
+        playlist("theirs", tracks=None, heard_tracks=None, heard_share=None),
+        playlist("empty", tracks=0, heard_tracks=0, heard_share=None),
+        *(playlist(None, value=str(number), heard_tracks=0, heard_share=0.0) for number in range(20)),
+    ]
+    (shown,) = lists(made_figures(playlist_listening=rows))
+    assert shown.entries[:3] == [
+        Entry("played from", "2 of 8 heard", by="1 listen from it", share=0.25),
+        Entry("heard", "4 of 8 heard", share=0.5),
+        Entry("unknown", "0 of 8 heard"),
+    ]
+    assert len(shown.entries) == 10
+
+
+def test_the_genres_of_a_month_are_in_one_row():
+    """The three most heard, the latest month first; a genre that is no longer heard is not among them."""
+    rows = [
+        genre_month("folk", date(2025, 1, 1), 0.5, genre_rank=4),
+        genre_month("gone", date(2025, 2, 1), 0.0, genre_rank=2, listens=0, effective_genres=3.0, genre_coverage=0.4),
+        genre_month("pop", date(2025, 2, 1), 0.25, genre_rank=1, effective_genres=3.0, genre_coverage=0.4),
+    ]
+    table = chart_table("genre_evolution", made_figures(genre_evolution=rows))
+    assert table.rows == [
+        ["February 2025", "pop 25%", "–", "–", "3.0", "40%"],
+        ["January 2025", "–", "–", "–", "5.0", "70%"],
+    ]
+
+
 def test_every_figure_leads_to_a_definition():
     """A figure without its definition is not published."""
     figures = made_figures(
@@ -189,10 +237,14 @@ def test_every_figure_leads_to_a_definition():
             row("artist_loyalty", artist_name="Ann", loyalty=0.5, loyalty_rank=1, months=4, active_months=2)
         ],
         forgotten_favourites=[row("forgotten_favourites", favourite_rank=1, listens=20)],
+        spotify_rank_movement=[row("spotify_rank_movement", entity_kind="artist", rank=1, name="Ann")],
+        playlist_listening=[playlist("Mix")],
     )
     assert len(headline(figures)) == 8
     assert {card.definition for card in headline(figures)} <= DEFINITIONS.keys()
     assert [(shown.title, shown.is_all_time) for shown in lists(figures)] == [
+        ("Spotify's top artists", True),
+        ("Playlists", True),
         ("Loyalty", True),
         ("Forgotten favourites", True),
     ]

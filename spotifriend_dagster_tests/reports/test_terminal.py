@@ -89,6 +89,23 @@ def test_five_questions_are_answered(lake: Lake):
     assert len(told.splitlines()) < 70
 
 
+def test_genres_are_told_where_they_are_known(lake: Lake):
+    """In one line under the parts of the day; nobody is told that there are none."""
+    told = {}
+    for listener in (ROBIN, ANA):
+        console = shown(200)
+        print_answers(console, lake.engine, listener)
+        told[listener] = [line for line in said(console).splitlines() if line.startswith("genres more than elsewhere")]
+    assert len(told[ROBIN]) == 1
+    for part in ("morning", "afternoon", "evening"):
+        most = lake.engine.query(
+            f"SELECT genre FROM taste_by_daypart_genres WHERE listener = '{ROBIN}' AND daypart = '{part}' "
+            "AND listens >= 5 ORDER BY lift DESC LIMIT 1"
+        ).to_pylist()[0]
+        assert f"{part} {most['genre']} ×" in told[ROBIN][0]
+    assert told[ANA] == []
+
+
 def test_account_data_knows_no_skips(lake: Lake):
     """Account data does not say how a play ended, so no rate is made up; the other four are answered."""
     console = shown()

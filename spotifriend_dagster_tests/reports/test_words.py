@@ -8,9 +8,28 @@ import pytest
 
 from spotifriend_dagster.reports.definitions import DEFINITIONS
 from spotifriend_dagster.reports.figures import Figures
-from spotifriend_dagster.reports.words import chart_words, count, coverage_words, day, duration, learned, name, percent
+from spotifriend_dagster.reports.words import (
+    chart_words,
+    count,
+    coverage_words,
+    day,
+    duration,
+    learned,
+    missing_words,
+    name,
+    percent,
+    playlist_words,
+)
 from spotifriend_dagster_tests.reports.made_figures import HOSTILE, HOUR, coverage, days, made_figures, row
 from spotifriend_dagster_tests.reports.made_figures import day as day_row
+from spotifriend_dagster_tests.reports.test_charts import (
+    agreement,
+    genre_hour,
+    genre_lean,
+    genre_month,
+    liked,
+    sounding,
+)
 
 
 def texts(figures: Figures) -> list[str]:
@@ -290,3 +309,94 @@ def test_charts_words_follow_what_is_drawn():
     assert chart_words(full_figures())["daypart_divergence"] == (
         "Of the listening time for music: mornings 90%, nights 10%."
     )
+
+
+def genre_coverage(share: float):
+    """The coverage of genres over all time."""
+    return [row("genre_coverage", ms_played_share=share, is_low_coverage=share < 0.5)]
+
+
+def said_of(chart: str, **tables) -> str:
+    """The words of a chart, without the marks that set names apart."""
+    return chart_words(made_figures(**tables))[chart].replace("\u2068", "").replace("\u2069", "")
+
+
+def test_genres_are_told_with_how_many_are_known():
+    """The three most heard, and of how much; nothing where less than half is known."""
+    hours = [
+        genre_hour(genre, 3, overall_share=share) for genre, share in (("a", 0.1), ("b", 0.5), ("c", 0.2), ("d", 0.0))
+    ]
+    assert texts(made_figures(taste_by_hour=hours, genre_coverage=genre_coverage(0.6))) == [
+        "The most heard genres are b (50%), c (20%) and a (10%); genres are known for 60% of the listening time for "
+        "music."
+    ]
+    assert texts(made_figures(taste_by_hour=hours, genre_coverage=genre_coverage(0.4))) == []
+
+
+def test_charts_of_genres_say_what_is_pale():
+    """Nothing where all can be trusted; some hours; or all of it, where most of the listening has no genre."""
+    assert said_of("taste_by_hour", taste_by_hour=[genre_hour("a", 3)]).endswith("against their share overall.")
+    few = [genre_hour("a", 3), genre_hour("a", 4, is_small_sample=True)]
+    assert said_of("taste_by_hour", taste_by_hour=few).endswith("Pale: too few listens with a genre to trust.")
+    low = [genre_month("a", date(2025, 1, 1), is_low_coverage=True)]
+    assert said_of("genre_evolution", genre_evolution=low).endswith(
+        "than half of the listening time: too little to trust."
+    )
+
+
+def test_genres_of_the_week_are_told_from_both_ends():
+    """Each end only where a genre leans to it."""
+    leaning = [genre_lean("a", -1.0), genre_lean("b", 0.5), genre_lean("c", 1.0)]
+    assert (
+        said_of("weekday_weekend_genres", weekday_weekend_genres=leaning)
+        == "Weekdays have more a, weekends have more c."
+    )
+    assert said_of("weekday_weekend_genres", weekday_weekend_genres=leaning[1:]) == "Weekends have more c."
+
+
+def test_agreement_is_told_of_the_shortest_range():
+    """In numbers of songs, as far as the shorter of the two tops goes."""
+    tops = [agreement("artist", "short_term"), agreement("track", "long_term"), agreement("track", "short_term", 31)]
+    assert said_of("spotify_top_agreement", spotify_top_agreement=tops) == (
+        "Of the 10 songs that Spotify puts first for the last 4 weeks, 4 are among one's own 10 most heard; of its 50, "
+        "31."
+    )
+    short = agreement("artist", "long_term", 3, common_10=2, own_entities=5, is_minimum=True)
+    assert said_of("spotify_top_agreement", spotify_top_agreement=[short]) == (
+        "Of the 5 artists that Spotify puts first for the last year, 2 are among one's own 5 most heard; of its 5, 3. "
+        "Pale: plays of these days may be missing."
+    )
+
+
+def test_liked_songs_are_told_as_far_as_they_are_known():
+    """All of the library, and a part of it; on the page of a month, what that added."""
+    months = [liked(date(2025, 1, 1), 10, is_whole_library=True), liked(date(2025, 2, 1), 12, is_whole_library=True)]
+    assert texts(made_figures(library_growth=months)) == ["Of 12 liked songs, 75% were ever listened to."]
+    part = [month | {"is_whole_library": False, "is_minimum": True} for month in months]
+    assert texts(made_figures(library_growth=part)) == [
+        "Of at least 12 liked songs, at least 75% were ever listened to."
+    ]
+    assert chart_words(made_figures("2025-02", library_growth=months[1:]))["library_growth"] == (
+        "12 songs by February 2025, 3 of them liked in February 2025. The darker part was ever listened to."
+    )
+
+
+def test_changes_of_playlists_are_counted():
+    """Those of the period, where there are any."""
+    always = "How many of their songs were ever listened to, from wherever."
+    assert playlist_words(made_figures()) == always
+    changed = made_figures("2025-02", playlist_changes=[{"added": 1, "removed": 0}])
+    assert playlist_words(changed) == f"{always} In February 2025, 1 song was added to playlists and 0 removed."
+
+
+def test_what_is_missing_is_said_in_a_line():
+    """To who has not signed in, what that would add; to who has, why there are few genres and no sound."""
+    (alone,) = missing_words(made_figures(genre_coverage=genre_coverage(0.0)))
+    assert "spotifriend login" in alone.text
+    signed_in = {"library_growth": [liked(date(2025, 1, 1), 10)]}
+    few, silent = missing_words(made_figures(**signed_in, genre_coverage=genre_coverage(0.123)))
+    assert "Genres are known for 12% of the listening time" in few.text
+    assert "closed audio features" in silent.text
+    enough = {"genre_coverage": genre_coverage(0.5), "audio_features_by_hour": [sounding(3)]}
+    assert missing_words(made_figures(**signed_in, **enough)) == []
+    assert {alone.definition, few.definition, silent.definition} <= DEFINITIONS.keys()

@@ -1,4 +1,5 @@
-"""The charts of a summary, as Vega-Lite: along the calendar in `over_time.py`, of habits in `habits.py`.
+"""The charts of a summary, as Vega-Lite: along the calendar in `over_time.py`, of habits in `habits.py`, of
+Spotify's own tops in `tops.py`.
 
 Colours and fonts are the page's (`summary.js` sets them for light and dark); what a chart says in words is in
 `words.py`.
@@ -15,20 +16,26 @@ CHARTED = (
     "listening_clock",
     "daypart_divergence",
     "taste_by_daypart",
+    "taste_by_hour",
     "weekday_weekend",
+    "weekday_weekend_genres",
     "discovery_vs_returning",
     "artist_retention",
     "repeat_obsessions",
     "skip_behaviour",
     "diversity_by_month",
+    "genre_evolution",
     "seasonality",
+    "spotify_top_agreement",
+    "library_growth",
+    "audio_features_by_hour",
 )
 """The insights that have a chart, on the page and in the asset's metadata."""
 
 
 def draw(name: str, figures: Figures) -> dict[str, Any] | None:
     """The chart of an insight of `CHARTED`, or `calendar`, as Vega-Lite; None where there is nothing to draw."""
-    from spotifriend_dagster.reports.charts import habits, over_time  # noqa: PLC0415 - Altair is heavy
+    from spotifriend_dagster.reports.charts import habits, over_time, tops  # noqa: PLC0415 - Altair is heavy
 
     charts = {
         "calendar": over_time.calendar,
@@ -36,13 +43,19 @@ def draw(name: str, figures: Figures) -> dict[str, Any] | None:
         "listening_clock": habits.clock,
         "daypart_divergence": habits.dayparts,
         "taste_by_daypart": habits.taste,
+        "taste_by_hour": habits.genres,
         "weekday_weekend": habits.weekends,
+        "weekday_weekend_genres": habits.genre_weekends,
         "discovery_vs_returning": over_time.novelty,
         "artist_retention": over_time.retention,
         "repeat_obsessions": habits.obsessions,
         "skip_behaviour": habits.skips,
         "diversity_by_month": over_time.diversity,
+        "genre_evolution": over_time.genres,
         "seasonality": over_time.seasonality,
+        "spotify_top_agreement": tops.agreement,
+        "library_growth": over_time.library,
+        "audio_features_by_hour": habits.sound,
     }
     return charts[name](figures)
 

@@ -9,7 +9,15 @@ import altair as alt
 
 from spotifriend_dagster.reports.charts.drawing import MINUTE_MS, Spec, blank, dates_axis, spec_of
 from spotifriend_dagster.reports.figures import Figures, Row
-from spotifriend_dagster.reports.selections import DAYPARTS, WEEKDAYS, leaning_artists, taste_artists
+from spotifriend_dagster.reports.selections import (
+    DAYPARTS,
+    SOUNDS,
+    WEEKDAYS,
+    leaning_artists,
+    leaning_genres,
+    taste_artists,
+    top_genres,
+)
 
 _OBSESSIONS = 10
 _LONG_SPAN = timedelta(days=150)
@@ -88,60 +96,94 @@ def taste(figures: Figures) -> Spec | None:
     """How much more or less than at other times the most heard artists are heard in each part of the day."""
     artists = taste_artists(figures)
     rows = [
-        {
-            "artist": row["artist_name"],
-            "part": row["daypart"],
-            "lift": row["lift"],
-            "lean": log2(row["lift"]),
-            "listens": row["listens"],
-            "small": row["is_small_sample"],
-        }
+        _lift(row, "artist", row["artist_name"], "part", row["daypart"], is_pale=row["is_small_sample"])
         for row in figures["taste_by_daypart"]
         if row["artist_name"] in artists and row["lift"] > 0
     ]
-    if len({row["part"] for row in rows}) < 2:
+    parts = alt.X("part:N").sort(list(DAYPARTS)).axis(title=None, orient="top", labelAngle=0, domain=False, ticks=False)
+    parts = parts.scale(paddingInner=0.04)
+    return _lifts(rows, "artist", artists, "part", parts)
+
+
+def genres(figures: Figures) -> Spec | None:
+    """How much more or less than at other times the most heard genres are heard in each hour."""
+    shown = top_genres(figures)
+    rows = [
+        _lift(
+            row,
+            "genre",
+            row["genre"],
+            "hour",
+            row["local_hour"],
+            is_pale=row["is_small_sample"] or row["is_low_coverage"],
+        )
+        for row in figures["taste_by_hour"]
+        if row["genre"] in shown
+    ]
+    hours = (
+        alt.X("hour:O")
+        .axis(title="hour of the day", labelAngle=0, values=list(range(0, 24, 3)), domain=False, ticks=False)
+        .scale(domain=list(range(24)), paddingInner=0.06)
+    )
+    return _lifts(rows, "genre", shown, "hour", hours)
+
+
+def _lift(row: Row, about: str, name: str, when: str, at: str | int, *, is_pale: bool) -> Row:
+    lift = {"lift": row["lift"], "lean": log2(row["lift"]), "listens": row["listens"], "pale": is_pale}
+    return {about: name, when: at, **lift}
+
+
+def _lifts(rows: list[Row], about: str, order: list[str], when: str, x: alt.X) -> Spec | None:
+    """A map of lifts: who or what down, `x` across; nothing where there is but one time to show."""
+    if len({row[when] for row in rows}) < 2:
         return None
     chart = (
         blank()
         .mark_rect(cornerRadius=2)
         .encode(
-            x=alt.X("part:N")
-            .sort(list(DAYPARTS))
-            .axis(title=None, orient="top", labelAngle=0, domain=False, ticks=False)
-            .scale(paddingInner=0.04),
-            y=alt.Y("artist:N").sort(artists).axis(title=None, domain=False, ticks=False).scale(paddingInner=0.06),
+            x=x,
+            y=alt.Y(f"{about}:N").sort(order).axis(title=None, domain=False, ticks=False).scale(paddingInner=0.06),
             color=alt.Color("lean:Q")
             .scale(domain=[-1, 1], domainMid=0, clamp=True, interpolate="rgb")
             .legend(
-                title="share in this part ÷ share overall",
+                title=f"share in this {when} ÷ share overall",
                 orient="bottom",
                 values=[-1, 0, 1],
                 labelExpr="'×' + format(pow(2, datum.value), '.1~f')",
             ),
-            opacity=alt.condition("datum.small", alt.value(0.4), alt.value(1)),
+            opacity=alt.condition("datum.pale", alt.value(0.4), alt.value(1)),
             tooltip=[
-                alt.Tooltip("artist:N"),
-                alt.Tooltip("part:N"),
+                alt.Tooltip(f"{about}:N"),
+                alt.Tooltip(f"{when}:N"),
                 alt.Tooltip("lift:Q", title="share here ÷ overall", format=".2f"),
                 alt.Tooltip("listens:Q", format=","),
             ],
         )
     )
-    return spec_of(chart, rows, 26 * len(artists))
+    return spec_of(chart, rows, 26 * len(order))
 
 
 def weekends(figures: Figures) -> Spec | None:
     """The artists that lean most to weekdays and to weekends."""
+    return _leans(leaning_artists(figures), "artist", "value", step=1)
+
+
+def genre_weekends(figures: Figures) -> Spec | None:
+    """The genres that lean most to weekdays and to weekends."""
+    return _leans(leaning_genres(figures), "genre", "genre", step=0.25)
+
+
+def _leans(leaning: list[Row], about: str, column: str, step: float) -> Spec | None:
     rows = [
         {
-            "artist": row["value"],
+            about: row[column],
             "lift": row["weekend_lift_log2"],
             "times": 2 ** abs(row["weekend_lift_log2"]),
             "leans": "weekends" if row["weekend_lift_log2"] > 0 else "weekdays",
             "weekdays": row["weekday_listens"],
             "weekends": row["weekend_listens"],
         }
-        for row in leaning_artists(figures)
+        for row in leaning
     ]
     if len(rows) < 2:
         return None
@@ -154,12 +196,12 @@ def weekends(figures: Figures) -> Spec | None:
                 labelExpr="'×' + format(pow(2, abs(datum.value)), '.1~f')",
                 labelOverlap=True,
                 labelFlush=False,
-                tickMinStep=1,
+                tickMinStep=step,
             ),
-            y=alt.Y("artist:N").sort([row["artist"] for row in rows]).axis(title=None, domain=False, ticks=False),
+            y=alt.Y(f"{about}:N").sort([row[about] for row in rows]).axis(title=None, domain=False, ticks=False),
             color=alt.Color("leans:N").scale(domain=["weekdays", "weekends"]).legend(None),
             tooltip=[
-                alt.Tooltip("artist:N"),
+                alt.Tooltip(f"{about}:N"),
                 alt.Tooltip("leans:N", title="leans to"),
                 alt.Tooltip("times:Q", title="times", format=".1f"),
                 alt.Tooltip("weekdays:Q", title="listens on weekdays", format=","),
@@ -168,6 +210,44 @@ def weekends(figures: Figures) -> Spec | None:
         )
     )
     return spec_of(chart, rows, 29 * len(rows))
+
+
+def sound(figures: Figures) -> Spec | None:
+    """The mean energy, danceability and valence of each hour."""
+    rows = [
+        {
+            "hour": row["local_hour"],
+            "feature": feature,
+            "mean": row[feature],
+            "listens": row["feature_listens"],
+            "of": row["listens"],
+            "pale": row["is_small_sample"] or row["is_low_coverage"],
+        }
+        for row in figures["audio_features_by_hour"]
+        for feature in SOUNDS
+        if row[feature] is not None
+    ]
+    if len({row["hour"] for row in rows}) < 2:
+        return None
+    base = blank().encode(
+        x=alt.X("hour:Q")
+        .scale(domain=[0, 23], nice=False)
+        .axis(title="hour of the day", values=list(range(0, 24, 3)), grid=False),
+        y=alt.Y("mean:Q").axis(title="mean of the listens, 0 to 1", tickCount=5).scale(zero=False, nice=True),
+        color=alt.Color("feature:N").scale(domain=list(SOUNDS)).legend(title=None, orient="bottom"),
+        tooltip=[
+            alt.Tooltip("hour:Q"),
+            alt.Tooltip("feature:N"),
+            alt.Tooltip("mean:Q", format=".2f"),
+            alt.Tooltip("listens:Q", title="listens with features", format=","),
+            alt.Tooltip("of:Q", title="of listens", format=","),
+        ],
+    )
+    line = base.mark_line(strokeWidth=2)
+    point = base.mark_point(filled=True, size=45).encode(
+        opacity=alt.condition("datum.pale", alt.value(0.3), alt.value(1))
+    )
+    return spec_of(alt.layer(line, point), rows, 240)
 
 
 def obsessions(figures: Figures) -> Spec | None:

@@ -9,7 +9,12 @@ import altair as alt
 
 from spotifriend_dagster.reports.charts.drawing import Spec, blank, dates_axis, hours, spec_of
 from spotifriend_dagster.reports.figures import Figures, Row
-from spotifriend_dagster.reports.selections import CALENDAR_YEARS, retained, shows_single_days
+from spotifriend_dagster.reports.selections import (
+    CALENDAR_YEARS,
+    retained,
+    shows_single_days,
+    top_genres_of_months,
+)
 
 _CALENDAR_WEEKS = 54
 _ROWS_OF_YEAR = 8  # the seven weekdays, and a gap
@@ -202,6 +207,82 @@ def diversity(figures: Figures) -> Spec | None:
         )
     )
     return spec_of(chart, rows, 220)
+
+
+def genres(figures: Figures) -> Spec | None:
+    """The share of the most heard genres in each month."""
+    shown = top_genres_of_months(figures)
+    rows = [
+        {
+            "month": row["month"],
+            "genre": row["genre"],
+            "share": row["share"],
+            "change": row["share_change"],
+            "listens": row["listens"],
+            "of": row["genre_listens"],
+            "pale": row["is_low_coverage"],
+        }
+        for row in figures["genre_evolution"]
+        if row["genre"] in shown
+    ]
+    if len({row["month"] for row in rows}) < 2:
+        return None
+    chart = (
+        blank()
+        .mark_rect()
+        .encode(
+            x=dates_axis("yearmonth(month):T"),
+            y=alt.Y("genre:N").sort(shown).axis(title=None, domain=False, ticks=False).scale(paddingInner=0.06),
+            color=alt.Color("share:Q")
+            .scale(domainMin=0)
+            .legend(title="share of the month's listens with a genre", orient="bottom", format="%", tickCount=3),
+            opacity=alt.condition("datum.pale", alt.value(0.4), alt.value(1)),
+            tooltip=[
+                alt.Tooltip("month:T", format="%B %Y"),
+                alt.Tooltip("genre:N"),
+                alt.Tooltip("share:Q", format=".1%"),
+                alt.Tooltip("change:Q", title="since the month before", format="+.1%"),
+                alt.Tooltip("listens:Q", format=","),
+                alt.Tooltip("of:Q", title="of listens with a genre", format=","),
+            ],
+        )
+    )
+    return spec_of(chart, rows, 26 * len(shown))
+
+
+def library(figures: Figures) -> Spec | None:
+    """How many songs are liked by the end of each month, and how many of these were ever listened to."""
+    rows = [
+        {
+            "month": row["month"],
+            "songs": row["library_tracks"],
+            "heard": round(row["library_tracks"] * (row["library_heard_share"] or 0)),
+            "added": row["added_tracks"],
+        }
+        for row in figures["library_growth"]
+    ]
+    if len(rows) < 2 or not any(row["songs"] for row in rows):
+        return None
+    hover = alt.selection_point(
+        name="hover", on="pointerover", clear="pointerout", nearest=True, encodings=["x"], empty=False
+    )
+    base = blank().encode(x=dates_axis("month:T"))
+    songs = base.mark_area(opacity=0.3).encode(y=alt.Y("songs:Q").axis(title="liked songs", format="~s"))
+    heard = base.mark_area(opacity=0.75).encode(y="heard:Q")
+    pointer = (
+        base.mark_rule()
+        .encode(
+            opacity=alt.condition(hover, alt.value(0.6), alt.value(0)),
+            tooltip=[
+                alt.Tooltip("month:T", title="by the end of", format="%B %Y"),
+                alt.Tooltip("songs:Q", title="liked songs", format=","),
+                alt.Tooltip("heard:Q", title="ever listened to", format=","),
+                alt.Tooltip("added:Q", title="added in the month", format=","),
+            ],
+        )
+        .add_params(hover)
+    )
+    return spec_of(alt.layer(songs, heard, pointer), rows, 220)
 
 
 def seasonality(figures: Figures) -> Spec | None:

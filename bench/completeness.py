@@ -154,17 +154,14 @@ def lost(told: Told) -> list[int]:
 
 
 def missed(told: Told) -> pd.DataFrame:
-    """Plays that the Web API knew of and no poll returned, less those older than all that the first page showed.
+    """Plays that the Web API knew of and that no poll returned, though they were told since the first of them.
 
-    `is_ever_shown` tells those that a poll at some instant would have returned: another play, told late, is already
-    behind 50 newer ones when Spotify gets to know of it.
+    `is_told_late`: it was told over an hour after its end, so that it could be behind 50 newer ones from the start.
     """
-    pollable = told.pollable
-    first = pollable["known_at"][pollable["event"].isin(told.polled)].min()
-    played_at, known_at = pollable["played_at"], pollable["known_at"]
-    gone = pollable[~pollable["event"].isin(told.polled) & (known_at >= first)]
-    newer = [((played_at > play.played_at) & (known_at <= play.known_at)).sum() for play in gone.itertuples()]
-    return gone.assign(is_ever_shown=np.array(newer, dtype="int64") < 50)
+    known_at = told.pollable["known_at"]
+    first = known_at[told.pollable["event"].isin(told.polled)].min()
+    gone = told.pollable[~told.pollable["event"].isin(told.polled) & (known_at >= first)]
+    return gone.assign(is_told_late=gone["known_at"] - gone["played_at"] > pd.Timedelta(hours=1))
 
 
 def is_within_a_gap(plays: pd.DataFrame, told: Told) -> pd.Series:
@@ -178,8 +175,8 @@ def false_gaps(told: Told) -> pd.DataFrame:
     """Gaps in which nothing was missed: their page happens to begin with the very next play."""
     gone = missed(told)["played_at"]
     gaps = told.united.listening_gaps.query("kind == 'pages_apart'")
-    is_true = [gone.between(gap.starts_at, gap.ends_at).any() for gap in gaps.itertuples()]
-    return gaps[~np.array(is_true, dtype=bool)]
+    spans = zip(gaps["starts_at"], gaps["ends_at"], strict=True)
+    return gaps[[not ((starts_at <= gone) & (gone <= ends_at)).any() for starts_at, ends_at in spans]]
 
 
 def right_hours(plays: pd.DataFrame, truth: Truth) -> float:
@@ -189,39 +186,48 @@ def right_hours(plays: pd.DataFrame, truth: Truth) -> float:
     return float((hours.to_numpy() == plays["local_hour"].to_numpy()).mean())
 
 
+def print_figures(about: str, told: Told) -> None:
+    """One line of figures."""
+    gone, gaps = missed(told), told.united.listening_gaps.query("kind == 'pages_apart'")
+    figures = {
+        "plays told": len(told.told),
+        "plays kept": len(told.plays),
+        "twice": len(twice(told)),
+        "lost": len(lost(told)),
+        "missed by polls": len(gone),
+        "of these told late": gone["is_told_late"].sum(),
+        "of these in gaps": is_within_a_gap(gone, told).sum(),
+        "gaps": len(gaps),
+        "open": gaps["is_open"].sum(),
+        "false": len(false_gaps(told)),
+    }
+    hours = {
+        source: right_hours(plays, told.truth)
+        for source, plays in (
+            ("polled", told.plays.query("source == 'recent'")),
+            ("exported", told.plays.query("source != 'recent'")),
+            ("exported, start told", told.plays.query("start_rule == 'offline_ts'")),
+        )
+        if len(plays)
+    }
+    said = [f"{name} {figure:,}" for name, figure in figures.items()]
+    print(
+        f"{about}: {'; '.join(said + [f'hours right, {name} {share:.2%}' for name, share in hours.items()])}",
+        flush=True,
+    )
+
+
 def main() -> None:
-    """Measure everything, listener by listener."""
+    """Measure everything, listener by listener: an export of nine months comes to a year of polls."""
     for seed in map(int, sys.argv[1:] or ("1", "2", "3")):
         truth = simulate(seed, start=date(2024, 1, 1), years=1)
-        print(f"\nListener {seed}: {len(truth.events):,} plays in a year", flush=True)
-        whole = tell(truth, answers_at(truth, hourly(truth)))
-        gone = missed(whole)
-        print(f"  hourly polls: {len(whole.pollable):,} plays of 30 s and more; missed {gone['is_ever_shown'].sum()},")
-        print(f"    never shown {(~gone['is_ever_shown']).sum()}; gaps {len(whole.united.listening_gaps)};")
-        print(
-            f"    hours right {right_hours(whole.plays, truth):.2%}; twice {len(twice(whole))}, lost {len(lost(whole))}"
-        )
-        polls = hourly(truth, outages=40)
-        answers = list(answers_at(truth, polls))
-        broken = tell(truth, answers)
-        gone = missed(broken)
-        gaps, untrue = broken.united.listening_gaps.query("kind == 'pages_apart'"), false_gaps(broken)
-        print(
-            f"  40 outages: missed {len(gone)}, within gaps {is_within_a_gap(gone, broken).sum()}, "
-            f"never shown {(~gone['is_ever_shown']).sum()}; gaps {len(gaps)}, false {len(untrue)}",
-            flush=True,
-        )
+        print(f"\nListener {seed}: {len(truth.events):,} plays in a year")
+        print_figures("hourly polls", tell(truth, answers_at(truth, hourly(truth))))
+        answers = list(answers_at(truth, hourly(truth, outages=40)))
+        print_figures("40 outages", tell(truth, answers))
         for era in _ERAS:
-            told = tell(truth, answers, era)
-            names = told.plays["source"].value_counts().to_dict()
-            is_sure = told.plays["start_rule"] == "offline_ts"
-            print(
-                f"  with the export ({era}): told {len(told.told):,}, plays {len(told.plays):,}, twice "
-                f"{len(twice(told))}, lost {len(lost(told))}; open gaps {told.united.listening_gaps['is_open'].sum()}; "
-                f"hours right {right_hours(told.plays, truth):.2%}, of sure starts "
-                f"{right_hours(told.plays[is_sure], truth):.2%}; {names}",
-                flush=True,
-            )
+            cutoff = pd.Timestamp("2024-10-01", tz="UTC")
+            print_figures(f"40 outages, export ({era}) of 1 October", tell(truth, answers, era, cutoff))
 
 
 if __name__ == "__main__":

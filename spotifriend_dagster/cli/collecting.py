@@ -35,7 +35,8 @@ def collect_everything(session: Session) -> None:
             rows = sum(pulled["rows"] for pulled in pulls)
             session.console.print(
                 f"{listener}: {_number(rows, 'row')} of tops, playlists, library and look-ups in "
-                f"{_number(calls, 'call')}; {_left(pulls)}"
+                f"{_number(calls, 'call')}; {_left(pulls)}",
+                soft_wrap=True,
             )
             _print_troubles(session, listener, pulls)
 
@@ -49,13 +50,15 @@ def poll_everybody(session: Session) -> None:
             if "new_plays" in pulled:
                 session.console.print(
                     f"{listener}: {_number(pulled['new_plays'], 'new play')} in {_number(pulled['calls'], 'call')}; "
-                    f"{_left(pulls)}"
+                    f"{_left(pulls)}",
+                    soft_wrap=True,
                 )
             if gap := pulled.get("gap"):
                 begin, end = (f"{datetime.fromisoformat(instant):%Y-%m-%d %H:%M}" for instant in gap)
                 session.console.print(
                     f"[yellow]![/] {listener}: plays between {begin} and {end} UTC may be missing, because Spotify "
-                    "tells the last 50 only: poll more often, and request an export, which fills the gap."
+                    "tells the last 50 only: poll more often, and request an export, which fills the gap.",
+                    soft_wrap=True,
                 )
         _print_troubles(session, listener, pulls)
 
@@ -87,7 +90,7 @@ def _print_troubles(session: Session, listener: str, pulls: Iterable[Mapping[str
     told = {pulled["message"]: pulled["outcome"] for pulled in pulls if pulled["message"] and not pulled["is_known"]}
     for sentence, outcome in told.items():
         mark = "[red]✗[/]" if outcome == "failed" else "[yellow]![/]"
-        session.console.print(f"{mark} {listener}: {sentence}")
+        session.console.print(f"{mark} {listener}: {sentence}", soft_wrap=True)
 
 
 def _left(pulls: Iterable[Mapping[str, Any]]) -> str:

@@ -116,7 +116,7 @@ class Collector:
         if repeated := self._not_now(source, latest, now):
             record = replace(before, outcome=repeated.outcome, message=repeated.message, retry_at=repeated.retry_at)
             log.write(record)
-            return Pulled(record, None, 0, client.budget_left(source), is_repeated=True)
+            return Pulled(record, None, 0, client.left_today(), is_repeated=True)
         asking = Asking(listener, self._storage, needs, now, lambda: client.open(source), dict(before.remembered))
         page_before = self._page_before(listener, source, now)
         calls, retries = client.counts()
@@ -148,7 +148,7 @@ class Collector:
         log.write(record)
         rows = sum(_rows(answer.body) for answer in answers)
         news = _news(answers, page_before) if source.is_poll and answers else {}
-        return Pulled(record, key, rows, client.budget_left(source), refused=asking.refused, news=news)
+        return Pulled(record, key, rows, client.left_today(), refused=asking.refused, news=news)
 
     def _not_now(self, source: Source, latest: PullRecord | None, now: datetime) -> PullRecord | None:
         """The record that says why the source is not asked now; None where it is."""
@@ -180,14 +180,15 @@ class _LazyClient:
     def open(self, source: Source) -> SpotifyClient:
         self.check()
         if self._client is None:
+            spotify = self._spotify
             try:
                 self._client = open_client(
-                    self._spotify.app,
-                    self._spotify.secrets,
+                    spotify.app,
+                    spotify.secrets,
                     self._listener,
-                    budget=self.budget_left(source),
-                    now=self._spotify.now,
-                    patience=self._spotify.patience,
+                    budget=calls_left(spotify.budget, self._log.calls_today(), spotify.now(), is_poll=source.is_poll),
+                    now=spotify.now,
+                    patience=spotify.patience,
                 )
             except Exception as error:
                 self._ended = error
@@ -205,9 +206,8 @@ class _LazyClient:
     def counts(self) -> tuple[int, int]:
         return (self._client.calls, self._client.retries) if self._client else (0, 0)
 
-    def budget_left(self, source: Source) -> int:
-        now = self._spotify.now()
-        return calls_left(self._spotify.budget, self._log.calls_today(), now, is_poll=source.is_poll)
+    def left_today(self) -> int:
+        return max(self._spotify.budget - self._log.calls_today(), 0)
 
 
 class _Ending(NamedTuple):

@@ -109,7 +109,10 @@ def read_pull(storage: Storage, key: str) -> list[StoredAnswer]:
     import orjson  # noqa: PLC0415 - where it is used
 
     try:
-        lines = [orjson.loads(line) for line in gzip.decompress(storage.read(key)).splitlines()]
+        content = storage.read(key)
+        if not content:
+            raise EOFError("it is empty")
+        lines = [orjson.loads(line) for line in gzip.decompress(content).splitlines()]
         return [
             StoredAnswer(datetime.fromisoformat(line["pulled_at"]), line["endpoint"], line["payload"]) for line in lines
         ]

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from spotifriend_dagster.lake.pulls import history_key, object_name, write_pull
+from spotifriend_dagster.lake.parquet import UnreadableFile
+from spotifriend_dagster.lake.pulls import (
+    history_key,
+    last_pull,
+    object_name,
+    pulls_of_day,
+    read_pull,
+    write_pull,
+)
 from spotifriend_dagster.lake.storage import FolderStorage
 from spotifriend_dagster.tables.raw import RECENTLY_PLAYED
 
@@ -63,3 +71,31 @@ def test_an_export_is_kept_by_its_own_name(storage: FolderStorage) -> None:
     key = history_key("anna", "5e8f", "Streaming_History_Audio_2023_1.json")
     assert key == ("raw/streaming_history/listener=anna/export=5e8f/Streaming_History_Audio_2023_1.json.jsonl.gz")
     storage.write(key, b"")
+
+
+def test_a_pull_is_read_as_it_was_written(storage: FolderStorage) -> None:
+    """What later pulls go by is what was answered, whatever characters are in it."""
+    answers = [(ENDPOINT, {"items": ["ä\u2028\r\n"]}), (f"{ENDPOINT}?before=1", [None])]
+    read = read_pull(storage, write_pull(storage, RECENTLY_PLAYED, "anna", AT, answers))
+    assert [(answer.endpoint, answer.body()) for answer in read] == answers
+    assert {answer.pulled_at for answer in read} == {AT}
+    assert read_pull(storage, write_pull(storage, RECENTLY_PLAYED, "anna", AT, [])) == []
+
+
+def test_pulls_are_found_by_day_in_their_order(storage: FolderStorage) -> None:
+    """Two of one millisecond come in the order in which they were written; another listener's not at all."""
+    keys = [write_pull(storage, RECENTLY_PLAYED, "anna", at, []) for at in (AT, AT, AT, AT + timedelta(seconds=1))]
+    write_pull(storage, RECENTLY_PLAYED, "anna", AT - timedelta(days=1), [])
+    write_pull(storage, RECENTLY_PLAYED, "ann", AT + timedelta(hours=1), [])
+    assert pulls_of_day(storage, RECENTLY_PLAYED, "anna", AT.date()) == keys
+    assert last_pull(storage, RECENTLY_PLAYED, "anna", AT + timedelta(days=20)) == keys[-1]
+    assert last_pull(storage, RECENTLY_PLAYED, "anna", AT + timedelta(days=40)) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"{}"), gzip.compress(b"[1]"), gzip.compress(b"{")])
+def test_a_damaged_pull_names_its_file_and_the_cure(storage: FolderStorage, content: bytes) -> None:
+    """A disk that fails must not look like a day on which nothing came."""
+    key = write_pull(storage, RECENTLY_PLAYED, "anna", AT, [(ENDPOINT, {})])
+    storage.write(key, content)
+    with pytest.raises(UnreadableFile, match=f"{key}.*put back a copy"):
+        read_pull(storage, key)

@@ -18,8 +18,9 @@ from spotifriend_dagster.assets.specs import (
     every_listener_check,
     every_listener_result,
 )
+from spotifriend_dagster.cleaning.features import COLUMNS_OF_PLAYS as FEATURES_OF_PLAYS
 from spotifriend_dagster.cleaning.features import track_features
-from spotifriend_dagster.cleaning.genres import Genres, credits_of, find_genres
+from spotifriend_dagster.cleaning.genres import COLUMNS_OF_PLAYS, Genres, credits_of, find_genres
 from spotifriend_dagster.cleaning.musicbrainz import known_answers
 from spotifriend_dagster.lake.io_managers import Part, StoredTable
 from spotifriend_dagster.sources.user_files import read_audio_features, read_genres
@@ -57,7 +58,8 @@ def genres(  # noqa: PLR0917 - Dagster passes inputs by name
 
     def of_artists() -> Iterator[Part]:
         def find(listener: str) -> Genres:
-            credits_ = credits_of(plays.frame(listener), recent_plays.frame(listener), tracks.frame(listener))
+            read = plays.frame(listener, COLUMNS_OF_PLAYS)
+            credits_ = credits_of(read, recent_plays.frame(listener), tracks.frame(listener))
             answers = known_answers(raw_musicbrainz.frame(listener))
             return find_genres(credits_, artists.frame(listener), file.rows, answers)
 
@@ -97,7 +99,8 @@ def features(
 
     def parts() -> Iterator[Part]:
         def find(listener: str) -> pd.DataFrame:
-            return track_features(plays.frame(listener), raw_audio_features.frame(listener), file.rows)
+            tracks = plays.frame(listener, FEATURES_OF_PLAYS)
+            return track_features(tracks, raw_audio_features.frame(listener), file.rows)
 
         for listener, found in each_listener(plays.listeners(), find, failures, context.log):
             yield Part(listener, found)

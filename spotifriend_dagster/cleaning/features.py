@@ -17,13 +17,15 @@ from spotifriend_dagster.tables.snapshots import TRACK_FEATURES
 
 _FEATURES = [column.name for column in TRACK_FEATURES.columns if column.type == "double"]
 _TRACK_URI = "spotify:track:"
+COLUMNS_OF_PLAYS = ("media", "track_uri", "isrc")
+"""What features need to know of a play."""
 
 
 def track_features(plays: pd.DataFrame, raw: pd.DataFrame, user: pd.DataFrame) -> pd.DataFrame:
     """A typed frame of `track_features`: one row per track in the plays of which anybody says a feature.
 
     Args:
-        plays: one listener's `plays`.
+        plays: one listener's `plays`, the columns `COLUMNS_OF_PLAYS`.
         raw: rows of `raw_audio_features` of all days: pulled_at, page and payload.
         user: what the user's file says: track_uri or isrc, and the features.
     """

@@ -21,6 +21,9 @@ SOURCES = ("user", "spotify", "musicbrainz")
 """Who can say genres; of an artist, the first that says any is believed."""
 
 _TRACK_URI = "spotify:track:"
+_OF_PLAYS = ("play_number", "track_uri", "artist_name", "isrc", "started_at", "is_counted", "is_listen")
+COLUMNS_OF_PLAYS = ("media", *_OF_PLAYS)
+"""What genres need to know of a play."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,11 @@ def credits_of(plays: pd.DataFrame, recent: pd.DataFrame, tracks: pd.DataFrame) 
     """The credited artists of each play of a track: as polls and look-ups name them, else the primary artist.
 
     Args:
-        plays: one listener's `plays`.
+        plays: one listener's `plays`, the columns `COLUMNS_OF_PLAYS`.
         recent: rows of `recent_plays` of all days.
         tracks: rows of `tracks` of all days.
     """
-    columns = ["play_number", "track_uri", "artist_name", "isrc", "started_at", "is_counted", "is_listen"]
-    of_tracks = plays.loc[plays["media"] == "track", columns]
+    of_tracks = plays.loc[plays["media"] == "track", list(_OF_PLAYS)]
     alike = of_tracks.groupby(["track_uri", "artist_name"], dropna=False, sort=False)
     of_tracks = of_tracks.assign(kind=alike.ngroup())
     kinds = of_tracks.drop_duplicates("kind")[["kind", "track_uri", "artist_name"]]

@@ -20,7 +20,7 @@ from spotifriend_dagster.lake.json_lines import read_json_lines, rows_to_json_li
 from spotifriend_dagster.lake.parquet import read_parquet, rows_to_parquet, to_arrow, to_frame
 from spotifriend_dagster.lake.pulls import object_name
 from spotifriend_dagster.lake.storage import Storage, path_values
-from spotifriend_dagster.tables.declaration import Table
+from spotifriend_dagster.tables.declaration import Table, narrowed
 from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.rendering import markdown_table
 
@@ -112,16 +112,17 @@ class StoredTable:
         """The keys of a listener's files, sorted."""
         return self._keys.get(listener, [])
 
-    def frame(self, listener: str) -> pd.DataFrame:
+    def frame(self, listener: str, columns: Collection[str] = ()) -> pd.DataFrame:
         """A listener's rows, in the order of the files' keys.
 
-        A typed frame of the table's columns; of a raw table also what the path says: `export` or `dt`, and `file`, the
-        object's name, where the rows themselves name no file.
+        A typed frame of the table's columns, or of those that are asked for; of a raw table also what the path says:
+        `export` or `dt`, and `file`, the object's name, where the rows themselves name no file.
 
         Raises:
             UnreadableFile: a file does not hold what the table declares.
         """
-        return self._as_frame(self._read(self.keys(listener)))
+        table = narrowed(self.table, columns) if columns else self.table
+        return self._as_frame(self._read(self.keys(listener), table), table)
 
     def frames(self, listener: str) -> dict[str, pd.DataFrame]:
         """The same by partition, for those that have files.
@@ -130,9 +131,9 @@ class StoredTable:
             UnreadableFile: a file does not hold what the table declares.
         """
         by_partition: dict[str, dict[str, pyarrow.Table]] = {}
-        for key, found in self._read(self.keys(listener)).items():
+        for key, found in self._read(self.keys(listener), self.table).items():
             by_partition.setdefault(_partition(key), {})[key] = found
-        return {partition: self._as_frame(found) for partition, found in sorted(by_partition.items())}
+        return {partition: self._as_frame(found, self.table) for partition, found in sorted(by_partition.items())}
 
     def batches(self, listener: str) -> Iterator[pd.DataFrame]:
         """The same as `frame`, a month of partitions at a time: a year of polls is half a gigabyte.
@@ -142,7 +143,7 @@ class StoredTable:
         """
         keys = sorted(self.keys(listener), key=_partition)
         for _, some in groupby(keys, key=lambda key: _partition(key)[:_MONTH]):
-            yield self._as_frame(self._read(list(some)))
+            yield self._as_frame(self._read(list(some), self.table), self.table)
 
     @cached_property
     def _keys(self) -> Mapping[str, list[str]]:
@@ -152,16 +153,16 @@ class StoredTable:
                 keys.setdefault(path_values(stored.key)["listener"], []).append(stored.key)
         return keys
 
-    def _read(self, keys: list[str]) -> dict[str, pyarrow.Table]:
-        read = _FORMATS[self.table.format].read
+    def _read(self, keys: list[str], table: Table) -> dict[str, pyarrow.Table]:
+        read = _FORMATS[table.format].read
         with ThreadPoolExecutor(_THREADS) as pool:
-            found = pool.map(lambda key: read(self._storage.read(key), self.table, key), keys)
+            found = pool.map(lambda key: read(self._storage.read(key), table, key), keys)
             return dict(zip(keys, found, strict=True))
 
-    def _as_frame(self, found: Mapping[str, pyarrow.Table]) -> pd.DataFrame:
-        frame = to_frame(found.values(), self.table)
-        if self.table.layer == "raw":
-            in_path = [key.name for key in self.table.partition_keys if key.name != "listener"]
+    def _as_frame(self, found: Mapping[str, pyarrow.Table], table: Table) -> pd.DataFrame:
+        frame = to_frame(found.values(), table)
+        if table.layer == "raw":
+            in_path = [key.name for key in table.partition_keys if key.name != "listener"]
             for name in (*in_path, "file"):
                 if name not in frame:
                     said = [(path_values(key) | {"file": object_name(key)})[name] for key in found]

@@ -84,7 +84,7 @@ def read_parquet(content: bytes, table: Table, key: str) -> pyarrow.Table:
 
     try:
         with pq.ParquetFile(pa.BufferReader(content)) as file:
-            found = file.read(use_threads=len(content) > _WORTH_THREADS)
+            found = file.read(list(table.column_names), use_threads=len(content) > _WORTH_THREADS)
     except (pa.ArrowInvalid, OSError) as error:
         raise UnreadableFile(f"{key} is no whole Parquet file ({error}): {_cure(table)}") from error
     return checked(found, table, key)

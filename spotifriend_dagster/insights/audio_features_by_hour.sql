@@ -53,12 +53,6 @@ means AS (
         AND track_features.track_uri = plays.track_uri
     WHERE plays.is_counted AND plays.is_listen AND plays.media = 'track'
     GROUP BY plays.listener, plays.local_hour
-),
-
-covered AS (
-    SELECT listener, BOOL_OR(is_minimum) AS is_minimum
-    FROM listening_coverage
-    GROUP BY listener
 )
 
 SELECT
@@ -79,9 +73,9 @@ SELECT
     means.speechiness AS speechiness,
     means.loudness AS loudness,
     means.tempo AS tempo,
-    COALESCE(covered.is_minimum, TRUE) AS is_minimum
+    COALESCE(listening_totals.is_minimum, TRUE) AS is_minimum
 FROM means
 INNER JOIN listens
     ON listens.listener = means.listener
     AND listens.local_hour = means.local_hour
-LEFT JOIN covered ON covered.listener = means.listener
+LEFT JOIN listening_totals ON listening_totals.listener = means.listener

@@ -107,12 +107,6 @@ grown AS (
             PARTITION BY listener ORDER BY month ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS library_heard_tracks
     FROM figures
-),
-
-covered AS (
-    SELECT listener, BOOL_OR(is_minimum) AS is_minimum
-    FROM listening_coverage
-    GROUP BY listener
 )
 
 SELECT
@@ -126,7 +120,7 @@ SELECT
     CAST(grown.library_heard_tracks AS double) / NULLIF(grown.library_tracks, 0) AS library_heard_share,
     CAST(counted.spotify_tracks AS bigint) AS spotify_tracks,
     grown.is_whole_library AS is_whole_library,
-    COALESCE(covered.is_minimum, TRUE) AS is_minimum
+    COALESCE(listening_totals.is_minimum, TRUE) AS is_minimum
 FROM grown
 INNER JOIN counted ON counted.listener = grown.listener
-LEFT JOIN covered ON covered.listener = grown.listener
+LEFT JOIN listening_totals ON listening_totals.listener = grown.listener

@@ -182,12 +182,6 @@ holdings AS (
         ON current_tracks.listener = subjects.listener
         AND current_tracks.playlist_id = subjects.value
         AND subjects.dimension = 'playlist'
-),
-
-covered AS (
-    SELECT listener, BOOL_OR(is_minimum) AS is_minimum
-    FROM listening_coverage
-    GROUP BY listener
 )
 
 SELECT
@@ -208,11 +202,11 @@ SELECT
     holdings.heard_here_tracks AS heard_here_tracks,
     CAST(holdings.heard_tracks AS double) / NULLIF(holdings.tracks, 0) AS heard_share,
     CAST(figures.estimated_ms AS double) / NULLIF(figures.ms_played, 0) AS estimated_share,
-    COALESCE(covered.is_minimum, TRUE) AS is_minimum
+    COALESCE(listening_totals.is_minimum, TRUE) AS is_minimum
 FROM holdings
 LEFT JOIN figures
     ON figures.listener = holdings.listener
     AND figures.dimension = holdings.dimension
     AND figures.value = holdings.value
 LEFT JOIN totals ON totals.listener = holdings.listener
-LEFT JOIN covered ON covered.listener = holdings.listener
+LEFT JOIN listening_totals ON listening_totals.listener = holdings.listener

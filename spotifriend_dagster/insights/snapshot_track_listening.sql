@@ -101,12 +101,6 @@ matched AS (
     LEFT JOIN by_name
         ON by_name.listener = named_tracks.listener
         AND by_name.track_uri = named_tracks.track_uri
-),
-
-covered AS (
-    SELECT listener, BOOL_OR(is_minimum) AS is_minimum
-    FROM listening_coverage
-    GROUP BY listener
 )
 
 SELECT
@@ -120,9 +114,9 @@ SELECT
     COALESCE(recordings.ms_played, 0) AS ms_played,
     recordings.first_listen_at AS first_listen_at,
     recordings.last_listen_at AS last_listen_at,
-    COALESCE(covered.is_minimum, TRUE) AS is_minimum
+    COALESCE(listening_totals.is_minimum, TRUE) AS is_minimum
 FROM matched
 LEFT JOIN recordings
     ON recordings.listener = matched.listener
     AND recordings.recording_id = matched.recording_id
-LEFT JOIN covered ON covered.listener = matched.listener
+LEFT JOIN listening_totals ON listening_totals.listener = matched.listener

@@ -206,6 +206,82 @@ def test_extended_beats_account_beats_recent() -> None:
     assert outcomes(result) == {("extended", "kept"): 1, ("account", "superseded"): 1, ("recent", "superseded"): 1}
 
 
+SURE = [(extended(1000 * number, f"s{number}"), polled(1000 * number, f"s{number}")) for number in range(1, 10)]
+"""Nine plays that both sources know: the export holds their month, so that it must hold a tenth polled play too."""
+
+
+def left_of(rows: list[Any], items: list[Any], kind: Callable[..., Any] = extended) -> pd.DataFrame:
+    """The plays of an export's rows and of polls beside the sure ones."""
+    if kind is account:
+        export = export_of([*rows, *(account(1000 * number // 60, f"s{number}") for number in range(1, 10))], MUSIC)
+    else:
+        export = export_of([*rows, *(row for row, _ in SURE)])
+    polls = [poll_of([*items, *(item for _, item in SURE)])]
+    plays = united(export, days={DAY: polls}).plays
+    return plays[~plays["track_name"].fillna("").str.startswith("Song s")]
+
+
+def test_a_row_that_names_nothing_is_the_play_that_was_polled_then() -> None:
+    """1 row in 350 names nothing: beside its polled play, it would count twice. It takes the name, and is a track."""
+    plays = left_of([extended(4500, None)], [polled(4500.4)])
+    assert plays[["source", "media", "track_uri", "artist_name", "duration_ms"]].to_numpy().tolist() == [
+        ["extended", "track", "spotify:track:a", "Artist a", 180_000]
+    ]
+    assert plays["context_uri"].tolist() == ["spotify:playlist:p"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        extended(4520, None),
+        extended(4500, None, ms_played=29_999),
+        extended(4500, None, ms_played=183_000),
+        extended(4500, None, incognito_mode=True),
+        extended(4500, None, episode_name="Episode"),
+    ],
+    ids=["another time", "too short to be listed", "longer than the track", "private", "an episode"],
+)
+def test_a_row_that_cannot_be_the_polled_play_takes_no_name(row: dict[str, Any]) -> None:
+    """Polls tell no private plays, none under 30 s and no episodes."""
+    assert sorted(left_of([row], [polled(4500.4)])["source"]) == ["extended", "recent"]
+
+
+def test_a_late_report_is_found_without_a_stamp() -> None:
+    """A speaker reports no start: `ts` may be hours late, and nothing but the missing play tells when it was."""
+    late = extended(7800, "a", reason_end="remote", offline_timestamp=0)
+    assert left_of([late], [polled(4500)])["source"].tolist() == ["extended"]
+    early = extended(1500, "a")
+    assert sorted(left_of([early], [polled(4500)])["source"]) == ["extended", "recent"]
+
+
+def test_a_pause_before_a_late_report_is_no_second_play() -> None:
+    """The polled end comes after the pause, the row's sound ended before it, and its `ts` came later still."""
+    paused = extended(8500, "a", offline_timestamp=int(NOON.timestamp()) + 4000)
+    assert left_of([paused], [polled(6500)])["source"].tolist() == ["extended"]
+    assert len(left_of([paused], [polled(3900)])) == 2
+    nameless = extended(8500, None, offline_timestamp=int(NOON.timestamp()) + 4000)
+    assert left_of([nameless], [polled(6500)])["source"].tolist() == ["extended"]
+
+
+def test_account_data_leaves_out_the_last_pause() -> None:
+    """Its end is that of the sound, hours before the end that polls tell; never the other way round."""
+    assert left_of([account(75)], [polled(8500)], kind=account)["source"].tolist() == ["account"]
+    assert sorted(left_of([account(140)], [polled(4500)], kind=account)["source"]) == ["account", "recent"]
+
+
+def test_an_export_that_does_not_hold_the_month_swallows_nothing() -> None:
+    """A fragment proves nothing of what it lacks: a play of the song hours later is another play."""
+    late = extended(7800, "a", reason_end="remote", offline_timestamp=0)
+    unknown = [polled(1100 * number, f"x{number}") for number in range(1, 4)]
+    assert (left_of([late], [polled(4500), *unknown])["source"] == "recent").sum() == 4
+
+
+def test_a_polled_play_after_the_export_is_a_play_of_its_own() -> None:
+    """What was played after the export was made cannot be in it, though the song was once reported late."""
+    late = extended(8990, "a", reason_end="remote", offline_timestamp=0)
+    assert sorted(left_of([late], [polled(9300)])["source"]) == ["extended", "recent"]
+
+
 Pairs = dict[int, int]
 
 

@@ -11,10 +11,11 @@ import pytest
 
 from spotifriend_dagster.definitions import build_definitions
 from spotifriend_dagster.settings import Settings
-from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
+from spotifriend_dagster.tables.cleaned import CLEANED_TABLES, RECENT_PAGES, RECENT_PLAYS, RECENT_REJECTS
 from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
 from spotifriend_dagster.tables.raw import COLLECTED_TABLES
+from spotifriend_dagster.tables.snapshots import DAILY_SNAPSHOTS
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +90,6 @@ def test_the_jobs_divide_the_graph(definitions: dg.Definitions) -> None:
     assert assets("poll") | assets("collect") == {table.folder for table in COLLECTED_TABLES} - {"raw/api_pulls"}
     assert not assets("poll") & assets("collect")
     assert not {name for name in assets("rebuild") if name.startswith("raw/")}
-    assert assets("rebuild") - assets("answer") == {
-        "cleaned/recent_plays",
-        "cleaned/recent_pages",
-        "rejects/recent_rejects",
-    }
+    by_day = (RECENT_PLAYS, RECENT_PAGES, RECENT_REJECTS, *DAILY_SNAPSHOTS)
+    assert assets("rebuild") - assets("answer") == {table.folder for table in by_day}
     assert assets("import_export") - assets("answer") == {"raw/streaming_history"}

@@ -11,11 +11,15 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from spotifriend_dagster.automation.schedules import SCHEDULES
+from spotifriend_dagster.lake.pulls import write_pull
+from spotifriend_dagster.tables.raw import RECENTLY_PLAYED
 from spotifriend_dagster_tests.conftest import SimulatedHome
 
 Ask = Callable[..., dict[str, Any]]
@@ -30,6 +34,24 @@ mutation ($parameters: LaunchBackfillParams!) {
 }
 """
 _STATUS = "query ($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
+_DRY_RUN = """
+mutation ($selector: ScheduleSelector!, $at: Float) {
+  scheduleDryRun(selectorData: $selector, timestamp: $at) {
+    __typename
+    ... on DryRunInstigationTick {
+      evaluationResult { skipReason error { message } runRequests { runKey tags { key value } } }
+    }
+    ... on PythonError { message }
+  }
+}
+"""
+_SCHEDULES = """
+{
+  schedulesOrError(repositorySelector: {
+    repositoryName: "__repository__", repositoryLocationName: "spotifriend_dagster.definitions"
+  }) { __typename ... on Schedules { results { name scheduleState { status } } } }
+}
+"""
 _HEALTH = "{ instance { daemonHealth { allDaemonStatuses { healthy required } } } }"
 
 
@@ -89,3 +111,31 @@ def test_a_range_of_days_is_backfilled_from_the_ui(ask: Ask, changeable_home: Si
     assert status == "COMPLETED_SUCCESS"
     after = {path.stem: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
     assert sorted(day for day in after if after[day] != before[day]) == _DAYS
+
+
+@pytest.mark.slow
+def test_the_schedules_run_and_say_why_they_skip(ask: Ask, changeable_home: SimulatedHome) -> None:
+    """In the code server of a real instance: all are on, nobody is signed in, and a late pull has to be cleaned."""
+    schedules = ask(_SCHEDULES)["schedulesOrError"]
+    on = {found["name"] for found in schedules["results"] if found["scheduleState"]["status"] == "RUNNING"}
+    assert on == {schedule.name for schedule in SCHEDULES}
+    late = datetime(2025, 4, 21, 23, 59, tzinfo=UTC)
+    write_pull(changeable_home.lake.storage, RECENTLY_PLAYED, "robin", late, [("/v1/me/player/recently-played", {})])
+
+    def tick(schedule: str) -> dict[str, Any]:
+        selector = {
+            "repositoryName": "__repository__",
+            "repositoryLocationName": "spotifriend_dagster.definitions",
+            "scheduleName": schedule,
+        }
+        at = datetime(2025, 4, 22, 3, 20, tzinfo=UTC).timestamp()
+        done = ask(_DRY_RUN, selector=selector, at=at)["scheduleDryRun"]
+        assert done["__typename"] == "DryRunInstigationTick", done
+        evaluated: dict[str, Any] = done["evaluationResult"]
+        assert evaluated["error"] is None
+        return evaluated
+
+    assert "spotifriend login" in tick("poll_hourly")["skipReason"]
+    (request,) = tick("rebuild_daily")["runRequests"]
+    tags = {tag["key"]: tag["value"] for tag in request["tags"]}
+    assert tags["dagster/asset_partition_range_start"] == tags["dagster/asset_partition_range_end"] == "2025-04-21"

@@ -18,7 +18,7 @@ from spotifriend_dagster.tables.cleaned import RECENT_PAGES
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.frames import typed_frame
 from spotifriend_dagster.tables.raw import RECENTLY_PLAYED
-from spotifriend_dagster.tables.snapshots import TOP_TRACKS
+from spotifriend_dagster.tables.snapshots import SNAPSHOT_PULLS
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -53,17 +53,20 @@ class PolledLake:
         """Say that an object was written then."""
         os.utime(self.storage.path(key), (at.timestamp(), at.timestamp()))
 
-    def collect(self, table: Table, at: datetime, landed: datetime | None = None) -> None:
-        """A pull of another source at that instant."""
-        self.touch(write_pull(self.storage, table, "robin", at, [("/v1/me", {})]), landed or at)
+    def collect(self, table: Table, at: datetime, landed: datetime | None = None) -> tuple[str, str]:
+        """A pull of another source at that instant; its source and its object's name."""
+        key = write_pull(self.storage, table, "robin", at, [("/v1/me", {})])
+        self.touch(key, landed or at)
+        return table.name.removeprefix("raw_"), object_name(key)
 
-    def clean_tops(self, newest: datetime | None, at: datetime) -> None:
-        """Top tracks of the day, made at that instant, of which the newest are of a pull of another."""
-        rows = [] if newest is None else [{"pulled_at": pd.Timestamp(newest)}]
-        frame = pd.DataFrame(rows, columns=list(TOP_TRACKS.column_names))
-        frame = frame.assign(collected_on=pd.Timestamp("2025-03-01"), time_range="long_term", rank=1, track_uri="x")
-        key = f"{TOP_TRACKS.folder}/listener=robin/year=2025/2025-03-01.parquet"
-        self.storage.write(key, to_parquet(typed_frame(frame, TOP_TRACKS), TOP_TRACKS))
+    def clean_snapshots(self, pulls: list[tuple[str, str]], at: datetime) -> None:
+        """The day's snapshots, made at that instant from these pulls."""
+        frame = pd.DataFrame(pulls, columns=["source", "page"]).reindex(columns=list(SNAPSHOT_PULLS.column_names))
+        counts = [column.name for column in SNAPSHOT_PULLS.columns if column.type == "bigint"]
+        frame = frame.assign(collected_on=pd.Timestamp("2025-03-01"), pulled_at=pd.Timestamp(NOON))
+        frame = frame.assign(**dict.fromkeys(counts, 0))
+        key = f"{SNAPSHOT_PULLS.folder}/listener=robin/year=2025/2025-03-01.parquet"
+        self.storage.write(key, to_parquet(typed_frame(frame, SNAPSHOT_PULLS), SNAPSHOT_PULLS))
         self.touch(key, at)
 
 
@@ -139,20 +142,14 @@ def test_every_source_that_is_cleaned_by_day_makes_its_day_stale(lake: PolledLak
     assert stale_days(lake.storage) == ["2025-03-01"]
 
 
-def test_a_day_of_tops_is_cleaned_once(lake: PolledLake):
-    """The day's last answer counts, so the file names no other: it holds what came up to its newest row."""
-    lake.collect(raw.TOP_TRACKS, NOON)
+def test_a_day_of_snapshots_is_cleaned_once(lake: PolledLake):
+    """Pulls of two sources may have one name: a pull is known by both."""
+    tops = lake.collect(raw.TOP_TRACKS, NOON)
+    lake.clean_snapshots([tops], NOON + HOUR / 2)
+    assert stale_days(lake.storage) == []
+    artists = lake.collect(raw.TOP_ARTISTS, NOON)
+    assert stale_days(lake.storage) == ["2025-03-01"]
+    lake.clean_snapshots([tops, artists], NOON + HOUR / 2)
+    assert stale_days(lake.storage) == []
     lake.collect(raw.TOP_TRACKS, NOON + HOUR)
-    lake.clean_tops(NOON, NOON + HOUR)
     assert stale_days(lake.storage) == ["2025-03-01"]
-    lake.clean_tops(NOON + HOUR, NOON + HOUR)
-    assert stale_days(lake.storage) == []
-
-
-def test_a_day_without_rows_is_cleaned_until_it_is_sure(lake: PolledLake):
-    """An empty library has no row that tells which pulls were read; an hour later nothing else can be meant."""
-    lake.collect(raw.TOP_TRACKS, NOON)
-    lake.clean_tops(None, NOON + timedelta(minutes=40))
-    assert stale_days(lake.storage) == ["2025-03-01"]
-    lake.clean_tops(None, NOON + timedelta(minutes=61))
-    assert stale_days(lake.storage) == []

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
@@ -56,6 +57,18 @@ def instant_name(instant: datetime) -> str:
     return f"{utc:%Y%m%dT%H%M%S}{utc.microsecond // 1000:03d}Z"
 
 
+def segments(key: str) -> list[str]:
+    """The segments of a key, or of a prefix, which may end in a slash.
+
+    Raises:
+        ValueError: it is not a path of plain segments, and might lead out of the lake.
+    """
+    found = key.removesuffix("/").split("/")
+    if any(not segment or segment.startswith(".") or "\0" in segment for segment in found):
+        raise ValueError(f"Not a key of the lake: {key!r}.")
+    return found
+
+
 def path_values(key: str) -> dict[str, str]:
     """What the `name=value` segments of a key say: a table's partition keys, or an insight's version."""
     return dict(segment.split("=", 1) for segment in key.split("/") if "=" in segment)
@@ -94,6 +107,13 @@ class Storage(Protocol):
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; one that is not there is no error."""
 
+    def sha256(self, key: str) -> str:
+        """The SHA-256 of an object's content, in hexadecimal digits.
+
+        Raises:
+            ObjectMissing: there is none.
+        """
+
     def uri(self, key: str) -> str:
         """How the catalog names an object, or (ending in a slash) a folder."""
 
@@ -129,10 +149,7 @@ class FolderStorage:
         Raises:
             ValueError: the key is not a path of plain segments, and might lead out of the lake.
         """
-        segments = key.rstrip("/").split("/")
-        if any(not segment or segment.startswith(".") or "\0" in segment for segment in segments):
-            raise ValueError(f"Not a key of the lake: {key!r}.")
-        return self.root.joinpath(*segments)
+        return self.root.joinpath(*segments(key))
 
     def read(self, key: str) -> bytes:
         """See Storage."""
@@ -174,6 +191,10 @@ class FolderStorage:
             with suppress(OSError):  # the first folder that is not empty ends it
                 for folder in path.relative_to(self.root).parents[:-1]:
                     (self.root / folder).rmdir()
+
+    def sha256(self, key: str) -> str:
+        """See Storage."""
+        return sha256(self.read(key)).hexdigest()
 
     def uri(self, key: str) -> str:
         """See Storage."""

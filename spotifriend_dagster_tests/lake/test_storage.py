@@ -1,41 +1,66 @@
-"""A reader of the lake sees whole objects, whatever happens to their writers."""
+"""A reader of the lake sees whole objects, whatever happens to their writers: in a folder, and in a bucket.
+
+What only a bucket does is in test_s3.py.
+"""
 
 import errno
 import os
 import shutil
-import tempfile
 import threading
 import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spotifriend_dagster.lake.aws import AwsClients
+from spotifriend_dagster.lake.s3 import S3Storage
 from spotifriend_dagster.lake.storage import (
     FolderStorage,
     ObjectMissing,
+    Storage,
     StorageError,
     StorageFull,
     instant_name,
     path_values,
 )
+from spotifriend_dagster_tests.lake.on_moto import BUCKET
 from spotifriend_dagster_tests.lake.processes import finished, killed, started, started_at_once
 
 KEY = "cleaned/plays/listener=anna/year=2024/part.parquet"
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> FolderStorage:
+def folder(tmp_path: Path) -> FolderStorage:
     return FolderStorage(tmp_path / "lake")
+
+
+@pytest.fixture(params=["folder", "s3"])
+def new_storage(request: pytest.FixtureRequest) -> Callable[[], Storage]:
+    """Each call gives an empty storage, one for each home."""
+    if request.param == "folder":
+        path: Path = request.getfixturevalue("tmp_path")
+        return lambda: FolderStorage(path / uuid.uuid4().hex)
+    clients: AwsClients = request.getfixturevalue("clients")
+    return lambda: S3Storage(clients, BUCKET, f"lakes/{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def storage(new_storage: Callable[[], Storage]) -> Storage:
+    return new_storage()
 
 
 def unfinished(storage: FolderStorage) -> list[Path]:
     return [path for path in (storage.root / ".writing").iterdir() if path.is_file()]
 
 
-def test_what_is_written_is_read_and_listed(storage: FolderStorage) -> None:
+def test_what_is_written_is_read_and_listed(storage: Storage) -> None:
     """A listing says key, size and the instant of the change, by key."""
     before = datetime.now(UTC) - timedelta(seconds=1)
     storage.write("b/2", b"two")
@@ -48,7 +73,7 @@ def test_what_is_written_is_read_and_listed(storage: FolderStorage) -> None:
     assert all(before <= stored.modified <= datetime.now(UTC) for stored in listed)
 
 
-def test_a_prefix_is_whole_segments(storage: FolderStorage) -> None:
+def test_a_prefix_is_whole_segments(storage: Storage) -> None:
     """One listener's id begins another's: `ann` must never find what is `anna`'s."""
     storage.write("raw/listener=anna/1", b"")
     storage.write("raw/listener=ann/1", b"")
@@ -57,7 +82,7 @@ def test_a_prefix_is_whole_segments(storage: FolderStorage) -> None:
     assert storage.list("raw/listener=an") == []
 
 
-def test_a_missing_object_is_named(storage: FolderStorage) -> None:
+def test_a_missing_object_is_named(storage: Storage) -> None:
     """The error says which object, for whoever has to find out why it is gone."""
     storage.write(KEY, b"")
     for missing in ("cleaned/nothing", "cleaned/plays", f"{KEY}/below"):
@@ -66,32 +91,32 @@ def test_a_missing_object_is_named(storage: FolderStorage) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "../x", "a/../x", "/etc/passwd", "a//b", "a/./b", ".writing/x", "a/.b", "a\0b"])
-def test_a_key_cannot_lead_out_of_the_lake(storage: FolderStorage, key: str) -> None:
+def test_a_key_cannot_lead_out_of_the_lake(storage: Storage, key: str) -> None:
     """A name from outside (a listener, a file of an export) must not become a path of its own making."""
     for refused in (storage.read, storage.uri, lambda key: storage.write(key, b""), lambda key: storage.delete([key])):
         with pytest.raises(ValueError, match="Not a key"):
             refused(key)
     with pytest.raises(ValueError, match="Not a key"):
-        storage.key_of("lake:///" + key)
+        storage.key_of(storage.uri("x")[:-1] + key)
 
 
-def test_deleting_leaves_no_empty_folder(storage: FolderStorage) -> None:
+def test_deleting_leaves_no_empty_folder(folder: FolderStorage) -> None:
     """Versions come and go; in an object store a folder without objects does not exist."""
-    storage.write("a/b/c/1", b"")
-    storage.write("a/2", b"")
-    storage.delete(["a/b/c/1", "a/b/c/never-there"])
-    assert not (storage.root / "a/b").exists()
-    assert [stored.key for stored in storage.list("a")] == ["a/2"]
-    storage.delete(["a/2"])
-    assert storage.list("") == []
-    assert storage.root.exists()
+    folder.write("a/b/c/1", b"")
+    folder.write("a/2", b"")
+    folder.delete(["a/b/c/1", "a/b/c/never-there"])
+    assert not (folder.root / "a/b").exists()
+    assert [stored.key for stored in folder.list("a")] == ["a/2"]
+    folder.delete(["a/2"])
+    assert folder.list("") == []
+    assert folder.root.exists()
 
 
-def test_a_lake_can_be_moved(storage: FolderStorage, tmp_path: Path) -> None:
+def test_a_lake_can_be_moved(folder: FolderStorage, tmp_path: Path) -> None:
     """URIs in the catalog hold wherever the folder is."""
-    storage.write(KEY, b"here")
-    uri, folder_uri = storage.uri(KEY), storage.uri("cleaned/plays/")
-    shutil.move(storage.root, tmp_path / "elsewhere")
+    folder.write(KEY, b"here")
+    uri, folder_uri = folder.uri(KEY), folder.uri("cleaned/plays/")
+    shutil.move(folder.root, tmp_path / "elsewhere")
     moved = FolderStorage(tmp_path / "elsewhere")
     assert moved.read(moved.key_of(uri)) == b"here"
     assert moved.key_of(folder_uri) == "cleaned/plays/"
@@ -99,9 +124,9 @@ def test_a_lake_can_be_moved(storage: FolderStorage, tmp_path: Path) -> None:
         moved.key_of("s3://bucket/cleaned/plays/")
 
 
-def test_a_crash_before_the_name_is_given_changes_nothing(storage: FolderStorage) -> None:
+def test_a_crash_before_the_name_is_given_changes_nothing(folder: FolderStorage) -> None:
     """The process dies after the content is written and before it replaces the old one."""
-    storage.write(KEY, b"old")
+    folder.write(KEY, b"old")
     crash = """
         import os, sys
         from pathlib import Path
@@ -110,90 +135,90 @@ def test_a_crash_before_the_name_is_given_changes_nothing(storage: FolderStorage
         FolderStorage(Path(sys.argv[1])).write(sys.argv[2], b"new")
         print("survived")
     """
-    assert finished(started(crash, storage.root, KEY)) == ""
-    assert storage.read(KEY) == b"old"
-    assert [stored.key for stored in storage.list("")] == [KEY]
+    assert finished(started(crash, folder.root, KEY)) == ""
+    assert folder.read(KEY) == b"old"
+    assert [stored.key for stored in folder.list("")] == [KEY]
 
 
-def test_what_a_killed_writer_leaves_is_unseen_and_swept(storage: FolderStorage) -> None:
+def test_what_a_killed_writer_leaves_is_unseen_and_swept(folder: FolderStorage) -> None:
     """Killed anywhere, a writer leaves whole objects, and what it left in `.writing` is gone a day later."""
     writes = """
         import sys
         from pathlib import Path
         from spotifriend_dagster.lake.storage import FolderStorage
-        storage = FolderStorage(Path(sys.argv[1]))
+        folder = FolderStorage(Path(sys.argv[1]))
         while True:
             for letter in b"ab":
-                storage.write("object", bytes([letter]) * 5_000_000)
+                folder.write("object", bytes([letter]) * 5_000_000)
     """
     for moment in (0.0, 0.003, 0.007, 0.013):
-        storage.delete(["object"])
-        process = started(writes, storage.root)
-        while not storage.list(""):
+        folder.delete(["object"])
+        process = started(writes, folder.root)
+        while not folder.list(""):
             time.sleep(0.001)
         time.sleep(moment)
         killed(process)
-        content = storage.read("object")
+        content = folder.read("object")
         assert content in (b"a" * 5_000_000, b"b" * 5_000_000)
-        assert [stored.key for stored in storage.list("")] == ["object"]
+        assert [stored.key for stored in folder.list("")] == ["object"]
 
-    left = storage.root / ".writing" / "left-by-a-kill"
-    fresh = storage.root / ".writing" / "being-written"
+    left = folder.root / ".writing" / "left-by-a-kill"
+    fresh = folder.root / ".writing" / "being-written"
     for path in (left, fresh):
         path.write_bytes(b"half")
     os.utime(left, (time.time() - 90_000,) * 2)
-    FolderStorage(storage.root).write("other", b"")
+    FolderStorage(folder.root).write("other", b"")
     assert not left.exists()
     assert fresh.exists()
 
 
-def test_two_writers_at_once_and_a_reader(storage: FolderStorage) -> None:
+def test_two_writers_at_once_and_a_reader(folder: FolderStorage) -> None:
     """Two runs write the same object over and over: who reads meanwhile gets one of them whole, every time."""
-    storage.root.mkdir()
+    folder.root.mkdir()
     imports = "from spotifriend_dagster.lake.storage import FolderStorage"
     writes = """
-        storage = FolderStorage(pathlib.Path(sys.argv[1], "lake"))
+        folder = FolderStorage(pathlib.Path(sys.argv[1], "lake"))
         for _ in range(60):
-            storage.write("object", sys.argv[2].encode() * 300_000)
+            folder.write("object", sys.argv[2].encode() * 300_000)
     """
-    storage.write("object", b"a" * 300_000)
-    writers = started_at_once(storage.root.parent, imports, writes, "ab")
+    folder.write("object", b"a" * 300_000)
+    writers = started_at_once(folder.root.parent, imports, writes, "ab")
     reads = 0
     while any(writer.poll() is None for writer in writers):
-        content = storage.read("object")
+        content = folder.read("object")
         assert len(content) == 300_000
         assert len(set(content)) == 1
         reads += 1
     for writer in writers:
         finished(writer)
     assert reads > 10
-    assert unfinished(storage) == []
+    assert unfinished(folder) == []
 
 
-def test_of_several_who_create_one_object_one_does(storage: FolderStorage) -> None:
+def test_of_several_who_create_one_object_one_does(folder: FolderStorage) -> None:
     """Four processes race for fifty keys: each key is won once, and holds what its winner wrote."""
     imports = "from spotifriend_dagster.lake.storage import FolderStorage"
     races = """
-        storage = FolderStorage(pathlib.Path(sys.argv[1], "lake"))
-        print(*(n for n in range(50) if storage.write_new(f"key-{n}", sys.argv[2].encode())))
+        folder = FolderStorage(pathlib.Path(sys.argv[1], "lake"))
+        print(*(n for n in range(50) if folder.write_new(f"key-{n}", sys.argv[2].encode())))
     """
-    storage.root.mkdir()
-    racers = started_at_once(storage.root.parent, imports, races, "abcd")
+    folder.root.mkdir()
+    racers = started_at_once(folder.root.parent, imports, races, "abcd")
     won = {letter: finished(racer).split() for letter, racer in zip("abcd", racers, strict=True)}
     assert sorted(int(key) for keys in won.values() for key in keys) == list(range(50))
     for letter, keys in won.items():
-        assert {storage.read(f"key-{key}") for key in keys} <= {letter.encode()}
+        assert {folder.read(f"key-{key}") for key in keys} <= {letter.encode()}
 
 
-def test_a_write_beside_a_delete_finds_its_folder(storage: FolderStorage) -> None:
+def test_a_write_beside_a_delete_finds_its_folder(folder: FolderStorage) -> None:
     """Deleting an object removes its folder at the very moment in which another object is put there."""
     failures: list[Exception] = []
 
     def come_and_go(name: str) -> None:
         try:
             for _ in range(300):
-                storage.write(f"deep/folder/{name}", b"")
-                storage.delete([f"deep/folder/{name}"])
+                folder.write(f"deep/folder/{name}", b"")
+                folder.delete([f"deep/folder/{name}"])
         except Exception as error:
             failures.append(error)
 
@@ -205,26 +230,26 @@ def test_a_write_beside_a_delete_finds_its_folder(storage: FolderStorage) -> Non
     assert failures == []
 
 
-def test_a_full_disk_is_one_sentence_and_no_loss(storage: FolderStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_one_sentence_and_no_loss(folder: FolderStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     """No space left: what was there stays, nothing half-written stays, and the sentence names folder and cure."""
-    storage.write(KEY, b"old")
+    folder.write(KEY, b"old")
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StorageFull, match=r"No space is left in .*lake to write cleaned/.* \(3 bytes\).*run again"):
-        storage.write(KEY, b"new")
+        folder.write(KEY, b"new")
     with pytest.raises(StorageFull):
-        storage.write_new("other", b"new")
-    assert storage.read(KEY) == b"old"
-    assert [stored.key for stored in storage.list("")] == [KEY]
-    assert unfinished(storage) == []
+        folder.write_new("other", b"new")
+    assert folder.read(KEY) == b"old"
+    assert [stored.key for stored in folder.list("")] == [KEY]
+    assert unfinished(folder) == []
 
 
-def test_a_write_that_stops_half_way_leaves_the_old_object(storage: FolderStorage) -> None:
+def test_a_write_that_stops_half_way_leaves_the_old_object(folder: FolderStorage) -> None:
     """The system itself refuses after a part of the bytes (here by a limit on the size of files)."""
-    storage.write(KEY, b"old")
+    folder.write(KEY, b"old")
     limited = """
         import resource, sys
         from pathlib import Path
@@ -235,9 +260,9 @@ def test_a_write_that_stops_half_way_leaves_the_old_object(storage: FolderStorag
         except StorageError as error:
             print(error)
     """
-    assert "cannot be written" in finished(started(limited, storage.root, KEY))
-    assert storage.read(KEY) == b"old"
-    assert unfinished(storage) == []
+    assert "cannot be written" in finished(started(limited, folder.root, KEY))
+    assert folder.read(KEY) == b"old"
+    assert unfinished(folder) == []
 
 
 def test_a_folder_that_cannot_be_one_is_one_sentence(tmp_path: Path) -> None:
@@ -251,25 +276,46 @@ _KEYS = st.sampled_from(["a", "b/1", "b/2", "b/c/1", "d/e/f"])
 _ACTIONS = st.lists(st.tuples(st.sampled_from(["write", "write_new", "delete"]), _KEYS, st.binary(max_size=4)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_ACTIONS)
-def test_it_holds_what_a_dictionary_would(actions: list[tuple[str, str, bytes]]) -> None:
+def test_it_holds_what_a_dictionary_would(
+    new_storage: Callable[[], Storage], actions: list[tuple[str, str, bytes]]
+) -> None:
     """Whatever is written, created and deleted in whatever order, reading and listing agree with a plain dictionary."""
-    with tempfile.TemporaryDirectory() as folder:
-        storage = FolderStorage(Path(folder))
-        expected: dict[str, bytes] = {}
-        for action, key, content in actions:
-            if action == "write":
-                storage.write(key, content)
-                expected[key] = content
-            elif action == "write_new":
-                assert storage.write_new(key, content) == (key not in expected)
-                expected.setdefault(key, content)
-            else:
-                storage.delete([key])
-                expected.pop(key, None)
-        assert {stored.key: storage.read(stored.key) for stored in storage.list("")} == expected
-        assert [stored.key for stored in storage.list("b")] == sorted(key for key in expected if key.startswith("b/"))
+    storage = new_storage()
+    expected: dict[str, bytes] = {}
+    for action, key, content in actions:
+        if action == "write":
+            storage.write(key, content)
+            expected[key] = content
+        elif action == "write_new":
+            assert storage.write_new(key, content) == (key not in expected)
+            expected.setdefault(key, content)
+        else:
+            storage.delete([key])
+            expected.pop(key, None)
+    assert {stored.key: storage.read(stored.key) for stored in storage.list("")} == expected
+    assert [stored.key for stored in storage.list("b")] == sorted(key for key in expected if key.startswith("b/"))
+    assert {key: storage.sha256(key) for key in expected} == {
+        key: sha256(content).hexdigest() for key, content in expected.items()
+    }
+
+
+def test_of_several_threads_that_create_one_object_one_does(storage: Storage) -> None:
+    """Two runs claim a name at the same moment, again and again: each is claimed once, and nothing overwritten."""
+    with ThreadPoolExecutor(4) as threads:
+        for n in range(20):
+            won = list(threads.map(lambda letter, n=n: storage.write_new(f"key-{n}", letter.encode()), "abcd"))
+            assert won.count(True) == 1
+            assert storage.read(f"key-{n}") == "abcd"[won.index(True)].encode()
+
+
+def test_a_uri_leads_back_to_its_key(storage: Storage) -> None:
+    """The catalog names folders and objects by it, and knows none of another lake."""
+    for key in (KEY, "cleaned/plays/"):
+        assert storage.key_of(storage.uri(key)) == key
+    with pytest.raises(ValueError, match="not in this lake"):
+        storage.key_of("s3://another-lake/cleaned/plays/")
 
 
 def test_names_of_instants_sort_by_time() -> None:

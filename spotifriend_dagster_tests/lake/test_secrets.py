@@ -1,21 +1,108 @@
-"""Secrets of the local home: nobody else reads them, and none is ever half-written."""
+"""Secrets: nobody else reads them, and none is ever half-written: in a folder, and as parameters of SSM."""
 
 from __future__ import annotations
 
 import os
 import stat
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from spotifriend_dagster.lake.aws import AwsClients
+from spotifriend_dagster.lake.parameters import ParameterSecrets
 from spotifriend_dagster.lake.secrets import FolderSecrets
+from spotifriend_dagster.sources.spotify.errors import NotSignedIn, SignInError
+from spotifriend_dagster.sources.spotify.tokens import Secrets, Token, forget_token, read_token, write_token
+from spotifriend_dagster_tests.lake.on_moto import Faults
+
+PREFIX = "/spotifriend/household"
 
 
 @pytest.fixture
 def secrets(tmp_path: Path) -> FolderSecrets:
     """Where nothing is yet."""
     return FolderSecrets(tmp_path / "home" / "secrets")
+
+
+@pytest.fixture
+def faults(clients: AwsClients) -> Iterator[Faults]:
+    faults = Faults(clients, "ssm")
+    yield faults
+    faults.end()
+
+
+@pytest.fixture(params=["folder", "ssm"])
+def either(request: pytest.FixtureRequest) -> Secrets:
+    """Secrets of each home."""
+    if request.param == "folder":
+        return FolderSecrets(request.getfixturevalue("tmp_path") / "secrets")
+    return ParameterSecrets(request.getfixturevalue("clients"), PREFIX)
+
+
+def test_a_secret_is_what_was_written_last(either: Secrets):
+    """What is not there is none; deleting it is no error; names are apart."""
+    assert either.read("spotify/robin") is None
+    either.delete("spotify/robin")
+    for text in ("first", "second ✓"):
+        either.write("spotify/robin", text)
+        assert either.read("spotify/robin") == text
+    assert either.read("spotify/robi") is None
+    either.delete("spotify/robin")
+    assert either.read("spotify/robin") is None
+
+
+def test_a_parameter_is_encrypted_and_costs_nothing(clients: AwsClients):
+    """By the owner's key where one is set; the standard tier is free."""
+    ssm = clients.client("ssm")
+    for key, said in ((None, "alias/aws/ssm"), ("alias/lake", "alias/lake")):
+        ParameterSecrets(clients, PREFIX, key).write("spotify/robin", "text")
+        (described,) = ssm.describe_parameters()["Parameters"]
+        assert described["Name"] == f"{PREFIX}/spotify/robin"
+        assert (described["Type"], described["Tier"]) == ("SecureString", "Standard")
+        assert described.get("KeyId", "alias/aws/ssm") == said
+
+
+def test_a_token_fits_and_what_does_not_is_refused_before_it_is_sent(clients: AwsClients):
+    """A parameter that costs nothing holds 4 KB; what was there stays."""
+    secrets = ParameterSecrets(clients, PREFIX)
+    now = datetime.now(UTC)
+    token = Token("a" * 1000, "r" * 1000, now, now, frozenset({"user-top-read"}), "account", "client")
+    write_token(secrets, "robin", token)
+    assert read_token(secrets, "robin") == token
+    with pytest.raises(SignInError, match=r"cannot be kept .*longer than 4,096 bytes"):
+        write_token(secrets, "robin", replace(token, access_token="a" * 4000))
+    assert read_token(secrets, "robin") == token
+
+
+def test_what_aws_refuses_is_a_sentence(clients: AwsClients, faults: Faults):
+    """Of whoever reads, writes or forgets a token."""
+    secrets = ParameterSecrets(clients, PREFIX)
+    now = datetime.now(UTC)
+    token = Token("access", "refresh", now, now, frozenset(), "account", "client")
+    for operation in ("GetParameter", "PutParameter", "DeleteParameter"):
+        faults.put(operation, 400, "AccessDeniedException", "User: arn:aws:iam::1:user/a is not authorized to perform")
+    with pytest.raises(NotSignedIn, match="AWS denies ssm:GetParameter"):
+        read_token(secrets, "robin")
+    with pytest.raises(SignInError, match="AWS denies ssm:PutParameter"):
+        write_token(secrets, "robin", token)
+    with pytest.raises(SignInError, match="AWS denies ssm:DeleteParameter"):
+        forget_token(secrets, "robin")
+
+
+def test_two_renewals_at_once_lose_no_token(clients: AwsClients, faults: Faults, monkeypatch: pytest.MonkeyPatch):
+    """SSM refuses the second of two writers: giving up would lose a refresh token that cannot be had again."""
+    monkeypatch.setattr("spotifriend_dagster.lake.parameters.time.sleep", lambda _: None)
+    secrets = ParameterSecrets(clients, PREFIX)
+    faults.put("PutParameter", 400, "TooManyUpdates", times=3)
+    secrets.write("spotify/robin", "renewed")
+    assert secrets.read("spotify/robin") == "renewed"
+    faults.put("PutParameter", 400, "TooManyUpdates", times=20)
+    with pytest.raises(OSError, match="TooManyUpdates"):
+        secrets.write("spotify/robin", "again")
 
 
 def test_a_secret_is_its_owner_s_alone(secrets: FolderSecrets):
@@ -76,8 +163,8 @@ def test_readers_see_whole_texts(secrets: FolderSecrets):
 @pytest.mark.parametrize(
     "name", ["", "/etc/passwd", "../robin", "spotify/../../robin", "spotify/", "spotify/.robin", "a\0"]
 )
-def test_a_name_does_not_lead_out(secrets: FolderSecrets, name: str):
+def test_a_name_does_not_lead_out(either: Secrets, name: str):
     """A listener's id is checked elsewhere; this is the last door."""
-    for attempt in (secrets.read, secrets.delete, lambda name: secrets.write(name, "")):
+    for attempt in (either.read, either.delete, lambda name: either.write(name, "")):
         with pytest.raises(ValueError, match="Not the name of a secret"):
             attempt(name)

@@ -128,15 +128,22 @@ def _write(secrets: Secrets, listener: str, name: str, text: str) -> None:
         secrets.write(name, text)
     except OSError as error:
         raise SignInError(
-            f"The sign-in of {listener} cannot be kept ({error.strerror}): free some space, or make the folder "
-            "writable, and try again."
+            f"The sign-in of {listener} cannot be kept ({error.strerror}): free some space, or allow writing there, "
+            "and try again."
         ) from None
 
 
 def forget_token(secrets: Secrets, listener: str) -> None:
-    """Remove the listener's token, readable or not; none is no error."""
-    secrets.delete(_name(listener))
-    secrets.delete(_mark_name(listener))
+    """Remove the listener's token, readable or not; none is no error.
+
+    Raises:
+        SignInError: it cannot be removed.
+    """
+    try:
+        secrets.delete(_name(listener))
+        secrets.delete(_mark_name(listener))
+    except OSError as error:
+        raise SignInError(f"The sign-in of {listener} cannot be removed ({error.strerror}).") from None
 
 
 def consent_ends_at(token: Token) -> datetime:

@@ -390,7 +390,7 @@ def _library_words(figures: Figures) -> str:
     liked = sum(row["added_tracks"] - row["removed_tracks"] for row in months)
     new = "" if figures.period.kind == "all" else f", {liked:,} of them liked in {figures.period.title}"
     missing = "" if months[-1]["is_whole_library"] else " Older ones are not collected yet."
-    return f"{songs} by {until}{new}. The darker part was ever listened to.{missing}"
+    return f"{songs} by {until}{new}. The stronger part was ever listened to.{missing}"
 
 
 def _sound_words(figures: Figures) -> str:

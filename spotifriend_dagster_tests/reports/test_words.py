@@ -377,7 +377,7 @@ def test_liked_songs_are_told_as_far_as_they_are_known():
         "Of at least 12 liked songs, at least 75% were ever listened to."
     ]
     assert chart_words(made_figures("2025-02", library_growth=months[1:]))["library_growth"] == (
-        "12 songs by February 2025, 3 of them liked in February 2025. The darker part was ever listened to."
+        "12 songs by February 2025, 3 of them liked in February 2025. The stronger part was ever listened to."
     )
 
 

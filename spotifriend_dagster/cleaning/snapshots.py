@@ -1,13 +1,16 @@
 """A day's answers of the Web API beside plays, as typed rows: which answers count, and what is set aside.
 
-What one item says is in `snapshot_sources.py`; plays are in `recent.py`.
+What one item says is in `snapshot_sources.py`; plays are in `recent.py`. Days are small, so that items are worked
+through as objects, and only those that count become a frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 import orjson
@@ -20,7 +23,7 @@ from spotifriend_dagster.cleaning.media import without_placeholder_names
 from spotifriend_dagster.cleaning.payloads import parse_json
 from spotifriend_dagster.cleaning.snapshot_sources import SNAPSHOT_SOURCES, Question, Row, SnapshotSource, page_of
 from spotifriend_dagster.tables.declaration import Table
-from spotifriend_dagster.tables.frames import empty_frame, typed_frame
+from spotifriend_dagster.tables.frames import typed_frame
 from spotifriend_dagster.tables.snapshots import (
     PLAYLIST_TRACKS,
     PLAYLISTS,
@@ -29,9 +32,6 @@ from spotifriend_dagster.tables.snapshots import (
     SNAPSHOT_PULLS,
     SNAPSHOT_REJECTS,
 )
-
-_PLACE = [*SNAPSHOT_REJECTS.column_names, "subject", "answer"]
-_ANSWER = ["file", "pulled_at", "subject", "is_readable", "is_last", "total"]
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,40 @@ class CleanedSnapshots:
 
 
 @dataclass(frozen=True)
+class _Answer:
+    """An answer of a pull: `pull` is its raw object; `is_last` where nothing follows it."""
+
+    pull: str
+    pulled_at: pd.Timestamp
+    subject: str
+    is_readable: bool
+    is_last: bool
+    total: int | None
+
+
+@dataclass
+class _Item:
+    """An item at its place in the pull: its columns, or the reason why it has none, and its text as received."""
+
+    answer: _Answer
+    place: int
+    columns: Row
+    reason: str | None
+    text: Callable[[], str]
+
+
+@dataclass(frozen=True)
 class _Read:
-    """A source's day: one row per item, good or bad, and one per answer; both in the order in which they came."""
+    """A source's day, in the order in which it came."""
 
     source: SnapshotSource
-    day: pd.Timestamp
-    items: pd.DataFrame
-    answers: pd.DataFrame
+    answers: list[_Answer]
+    items: list[_Item]
     unknown_fields: set[str]
 
     @property
-    def good(self) -> pd.DataFrame:
-        return self.items[self.items["reason"].isna()]
+    def good(self) -> Iterator[_Item]:
+        return (item for item in self.items if item.reason is None)
 
 
 def clean_snapshots(received: Mapping[str, pd.DataFrame], day: date, now: pd.Timestamp) -> CleanedSnapshots:
@@ -79,83 +101,70 @@ def clean_snapshots(received: Mapping[str, pd.DataFrame], day: date, now: pd.Tim
         now: the wall clock, UTC-aware.
     """
     read = {
-        source.table: _read(source, received[source.raw.name], day, now)
+        source.table: _read(source, received[source.raw.name], now)
         for source in SNAPSHOT_SOURCES
         if source.raw.name in received
     }
     kept = {table: _kept(of_table) for table, of_table in read.items()}
-    if PLAYLISTS in kept:
-        kept[PLAYLISTS] = kept[PLAYLISTS].assign(is_own=_is_own(kept[PLAYLISTS]["owner"], kept.get(PROFILES)))
-    if PLAYLIST_TRACKS in kept:
-        versions = read[PLAYLISTS].good if PLAYLISTS in read else None
-        kept[PLAYLIST_TRACKS] = _with_snapshots(kept[PLAYLIST_TRACKS], versions)
+    profile = next((item.columns["owner"] for item in kept.get(PROFILES, ())), None)
+    for item in kept.get(PLAYLISTS, ()):
+        owner = item.columns["owner"]
+        item.columns["is_own"] = None if owner is None or profile is None else owner == profile
+    _add_versions(kept.get(PLAYLIST_TRACKS, ()), read[PLAYLISTS].good if PLAYLISTS in read else ())
     if SAVED_TRACKS in kept:
-        kept[SAVED_TRACKS] = kept[SAVED_TRACKS].assign(**_library(read[SAVED_TRACKS]))
-    bad = [of_table.items[of_table.items["reason"].notna()] for of_table in read.values()]
-    pulls = [_pulls(of_table, kept[table]) for table, of_table in read.items()]
+        library = _library(read[SAVED_TRACKS])
+        for item in kept[SAVED_TRACKS]:
+            item.columns |= library
+    pulls = [row for table, of_table in read.items() for row in _pulls(of_table, kept[table])]
+    rejects = [
+        {"source": of_table.source.name, "origin": day.isoformat(), "file": item.answer.pull, "row": item.place}
+        | {"reason": item.reason, "payload": item.text()}
+        for of_table in read.values()
+        for item in of_table.items
+        if item.reason is not None
+    ]
     return CleanedSnapshots(
-        tables={table: typed_frame(frame, table) for table, frame in kept.items()},
-        pulls=typed_frame(pd.concat(pulls), SNAPSHOT_PULLS) if pulls else empty_frame(SNAPSHOT_PULLS),
-        rejects=typed_frame(pd.concat(bad), SNAPSHOT_REJECTS) if bad else empty_frame(SNAPSHOT_REJECTS),
+        tables={table: _framed((_row(item) for item in items), table, day) for table, items in kept.items()},
+        pulls=_framed(pulls, SNAPSHOT_PULLS, day),
+        rejects=_framed(rejects, SNAPSHOT_REJECTS, day),
         unknown_fields=frozenset().union(*(of_table.unknown_fields for of_table in read.values())),
     )
 
 
-def _read(source: SnapshotSource, raw: pd.DataFrame, day: date, now: pd.Timestamp) -> _Read:
-    raw = raw.assign(pull=read_instants(raw["pulled_at"]).groupby(raw["file"]).transform("min"))
-    raw = raw.sort_values(["pull", "file", "page"], ignore_index=True)
-    answers: list[dict[str, Any]] = []
-    items: list[dict[str, Any]] = []
-    unknown: set[str] = set()
-    received = zip(raw["file"], raw["pull"], raw["endpoint"], raw["payload"], strict=True)
-    for number, (file, pulled_at, endpoint, payload) in enumerate(received):
+def _read(source: SnapshotSource, raw: pd.DataFrame, now: pd.Timestamp) -> _Read:
+    raw = raw.assign(pulled_at=read_instants(raw["pulled_at"]))
+    pulled_at = raw.groupby("file")["pulled_at"].min().to_dict()
+    received = zip(raw["file"], raw["page"], raw["endpoint"], raw["payload"], strict=True)
+    read = _Read(source, [], [], set())
+    rows: Counter[str] = Counter()
+    for pull, _, endpoint, payload in sorted(received, key=lambda answer: (pulled_at[answer[0]], *answer[:2])):
         asked = Question(endpoint)
-        subject = source.subject(asked)
         body, problem = _body(payload)
         listed = None if problem else source.items(body)
         page = page_of(body)
-        answers.append(
-            {
-                "file": file,
-                "pulled_at": pulled_at,
-                "subject": subject,
-                "is_readable": listed is not None,
-                "is_last": not source.is_paged or (listed is not None and page.get("next") is None),
-                "total": count(page.get("total")),
-            }
+        answer = _Answer(
+            pull=pull,
+            pulled_at=pulled_at[pull],
+            subject=source.subject(asked),
+            is_readable=listed is not None,
+            is_last=not source.is_paged or (listed is not None and page.get("next") is None),
+            total=count(page.get("total")),
         )
+        read.answers.append(answer)
         if listed is None:
-            rows = [{"reason": problem or "answer has no list of items", "payload": payload}]
+            reason = problem or "answer has no list of items"
+            items = [_Item(answer, rows[pull], {}, reason, partial(str, payload))]
         else:
             said = count(page.get("offset"))
-            rows = _rows(source, listed, asked, asked.offset if said is None else said)
-            unknown |= unknown_fields(body, source.kind)
-        items += [{"file": file, "answer": number, "subject": subject, **row} for row in rows]
-    frame = _framed(source, items).assign(
-        source=source.name,
-        origin=day.isoformat(),
-        collected_on=pd.Timestamp(day),
-        pulled_at=lambda frame: raw["pull"].take(frame["answer"].to_numpy(dtype="int64")).array,
-        row=lambda frame: frame.groupby("file").cumcount(),
-    )
-    items_read = _with_instants(frame, source.table, now)
-    return _Read(source, pd.Timestamp(day), items_read, pd.DataFrame(answers, columns=_ANSWER), unknown)
-
-
-def _rows(source: SnapshotSource, items: list[Any], asked: Question, offset: int) -> list[Row]:
-    """The columns of an answer's items; of one that has none, the reason and its text."""
-    rows = (source.row(item, asked, offset + place) for place, item in enumerate(items))
-    return [
-        {"reason": row, "payload": orjson.dumps(item).decode()} if isinstance(row, str) else row
-        for row, item in zip(rows, items, strict=True)
-    ]
-
-
-def _framed(source: SnapshotSource, items: list[Row]) -> pd.DataFrame:
-    """Items as a frame with all columns of the table and of rejects; what is written as text is of that dtype."""
-    frame = pd.DataFrame(items, columns=list(dict.fromkeys([*_PLACE, *source.table.column_names])))
-    texts = [column.name for column in source.table.columns if column.type == "string"]
-    return frame.astype({name: "str" for name in ("reason", "payload", "added_at", *texts) if name in frame})
+            offset = asked.offset if said is None else said
+            told = ((item, source.row(item, asked, offset + place)) for place, item in enumerate(listed))
+            items = [_item(answer, rows[pull] + place, *item) for place, item in enumerate(told)]
+            read.unknown_fields.update(unknown_fields(body, source.kind))
+        read.items.extend(items)
+        rows[pull] += len(items)
+    if "added_at" in source.table.column_names:
+        _read_dates(read, now)
+    return read
 
 
 def _body(payload: str) -> tuple[Any, str | None]:
@@ -165,71 +174,108 @@ def _body(payload: str) -> tuple[Any, str | None]:
         return None, "answer is not readable as JSON"
 
 
-def _with_instants(items: pd.DataFrame, table: Table, now: pd.Timestamp) -> pd.DataFrame:
-    """Items with `added_at` read: an item without a time that must have one is rejected for it."""
-    if "added_at" not in table.column_names:
-        return items
-    added_at = read_instants(items["added_at"])
-    problem = problems_of_instants(added_at, items["added_at"], now)
-    items = items.assign(added_at=added_at.where(problem.isna()))  # very old entries say 1970
-    if not table.column("added_at").nullable:
-        items["reason"] = items["reason"].fillna(problem)
-    return items
+def _item(answer: _Answer, place: int, said: Any, row: Row | str) -> _Item:
+    def text() -> str:
+        return orjson.dumps(said).decode()
+
+    return _Item(answer, place, {}, row, text) if isinstance(row, str) else _Item(answer, place, row, None, text)
 
 
-def _kept(read: _Read) -> pd.DataFrame:
+def _read_dates(read: _Read, now: pd.Timestamp) -> None:
+    """Type when items were added; one that must have a time and has none is rejected for it."""
+    items = list(read.good)
+    written = pd.Series([item.columns["added_at"] for item in items], dtype="str")
+    added_at = read_instants(written)
+    problems = problems_of_instants(added_at, written, now)
+    added_at = added_at.where(problems.isna())  # very old entries say 1970
+    is_needed = not read.source.table.column("added_at").nullable
+    for item, instant, problem in zip(items, added_at, problems, strict=True):
+        item.columns["added_at"] = instant
+        item.reason = problem if is_needed and isinstance(problem, str) else None
+
+
+def _kept(read: _Read) -> list[_Item]:
     """The items that count, each once, in the order of what they are known by."""
     known_by = [name for name in read.source.table.grain if name not in ("listener", "collected_on")]
-    kept = read.good[read.good["answer"].isin(_counting(read))].drop_duplicates(known_by or "origin", keep="last")
-    kept = kept.sort_values(known_by) if known_by else kept
-    return without_placeholder_names(kept) if "track_name" in kept else kept
+    counting = _counting(read)
+    kept = {tuple(item.columns[name] for name in known_by): item for item in read.good if id(item.answer) in counting}
+    return [item for _, item in sorted(kept.items())]
 
 
-def _counting(read: _Read) -> pd.Index:
-    """The numbers of the answers that count: see `clean_snapshots`."""
-    answers = read.answers.assign(pull=pd.factorize(read.answers["file"])[0])
-    by_pull = answers.groupby(["subject", "pull"], as_index=False)
-    pulls = by_pull.agg(is_readable=("is_readable", "all"), is_ended=("is_last", "any"))
-    whole = pulls[pulls["is_readable"] & pulls["is_ended"]].groupby("subject")["pull"].max()
-    if read.source.is_ordered:
-        return answers.index[answers["pull"] == answers["subject"].map(whole)]
-    return answers.index[answers["pull"] >= answers["subject"].map(whole).fillna(0)]
+def _counting(read: _Read) -> set[int]:
+    """The answers that count, by identity: see `clean_snapshots`."""
+    by_subject: dict[str, dict[str, list[_Answer]]] = defaultdict(lambda: defaultdict(list))
+    for answer in read.answers:
+        by_subject[answer.subject][answer.pull].append(answer)
+    counting: set[int] = set()
+    for by_pull in by_subject.values():
+        pulls = list(by_pull.values())
+        whole = [number for number, answers in enumerate(pulls) if _is_whole(answers)]
+        if read.source.is_ordered:
+            pulls = [pulls[whole[-1]]] if whole else []
+        elif whole:
+            pulls = pulls[whole[-1] :]
+        counting.update(id(answer) for answers in pulls for answer in answers)
+    return counting
 
 
-def _pulls(read: _Read, kept: pd.DataFrame) -> pd.DataFrame:
+def _is_whole(answers: Iterable[_Answer]) -> bool:
+    """Whether a pull's answers about one subject go to its end."""
+    told = list(answers)
+    return all(answer.is_readable for answer in told) and any(answer.is_last for answer in told)
+
+
+def _row(item: _Item) -> Row:
+    return {"pulled_at": item.answer.pulled_at, **item.columns}
+
+
+def _framed(rows: Iterable[Row], table: Table, day: date) -> pd.DataFrame:
+    """Rows as a typed frame of a day's table."""
+    frame = pd.DataFrame(list(rows), columns=list(table.column_names))
+    if "collected_on" in frame:
+        frame["collected_on"] = pd.Timestamp(day)
+    if "track_name" in frame:
+        frame = without_placeholder_names(frame.astype({"track_name": "str", "artist_name": "str"}))
+    return typed_frame(frame, table)
+
+
+def _pulls(read: _Read, kept: list[_Item]) -> Iterator[Row]:
     """What became of the items of each pull."""
-    pulls = read.answers.groupby("file", sort=False)[["pulled_at"]].first().rename_axis("page")
-    counted = {
-        "rows": read.items.groupby("file").size(),
-        "kept_rows": kept.groupby("file").size(),
-        "rejected_rows": read.items.loc[read.items["reason"].notna()].groupby("file").size(),
-    }
-    pulls = pulls.assign(**counted).fillna(dict.fromkeys(counted, 0))
-    unused = pulls["rows"] - pulls["kept_rows"] - pulls["rejected_rows"]
-    return pulls.assign(unused_rows=unused, source=read.source.name, collected_on=read.day).reset_index()
+    items, used = (Counter(item.answer.pull for item in of_pulls) for of_pulls in (read.items, kept))
+    rejected = Counter(item.answer.pull for item in read.items if item.reason is not None)
+    for pull, pulled_at in {answer.pull: answer.pulled_at for answer in read.answers}.items():
+        yield {
+            "source": read.source.name,
+            "page": pull,
+            "pulled_at": pulled_at,
+            "rows": items[pull],
+            "kept_rows": used[pull],
+            "unused_rows": items[pull] - used[pull] - rejected[pull],
+            "rejected_rows": rejected[pull],
+        }
 
 
-def _is_own(owner: pd.Series, profiles: pd.DataFrame | None) -> pd.Series:
-    is_known = owner.notna() & (profiles is not None and len(profiles) > 0)
-    listener = profiles["owner"].iloc[0] if profiles is not None and len(profiles) else None
-    return (owner == listener).astype("boolean").where(is_known)
+def _add_versions(entries: Iterable[_Item], versions: Iterable[_Item]) -> None:
+    """Give entries the version of their playlist: the one that was listed last before they were pulled."""
+    listed: dict[str, list[_Item]] = defaultdict(list)
+    for version in versions:
+        listed[version.columns["playlist_id"]].append(version)
+    for entry in entries:
+        before = (
+            version
+            for version in reversed(listed[entry.columns["playlist_id"]])
+            if version.answer.pulled_at <= entry.answer.pulled_at
+        )
+        entry.columns["snapshot_id"] = next((version.columns["snapshot_id"] for version in before), None)
 
 
-def _with_snapshots(entries: pd.DataFrame, versions: pd.DataFrame | None) -> pd.DataFrame:
-    """Entries with the version of their playlist: the one that was listed last before they were pulled."""
-    entries = entries.drop(columns="snapshot_id")
-    if versions is None or entries.empty:
-        return entries.assign(snapshot_id=None)
-    listed = versions[["pulled_at", "playlist_id", "snapshot_id"]].sort_values("pulled_at", kind="stable")
-    dated = pd.merge_asof(entries.sort_values("pulled_at", kind="stable"), listed, on="pulled_at", by="playlist_id")
-    return dated.sort_values(["playlist_id", "position"])
-
-
-def _library(read: _Read) -> dict[str, Any]:
+def _library(read: _Read) -> Row:
     """What the day's pulls said of the library as such."""
-    by_pull = read.answers.groupby("file")
-    totals = read.answers["total"].dropna()
+    by_pull: dict[str, list[_Answer]] = defaultdict(list)
+    for answer in read.answers:
+        by_pull[answer.pull].append(answer)
+    totals = [answer.total for answer in read.answers if answer.total is not None]
     return {
-        "library_total": totals.iloc[-1] if len(totals) else None,
-        "is_whole_library": bool((by_pull["is_readable"].all() & by_pull["is_last"].any()).any()),
+        "library_total": totals[-1] if totals else None,
+        "is_whole_library": any(map(_is_whole, by_pull.values())),
     }

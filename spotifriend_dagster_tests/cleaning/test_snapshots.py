@@ -40,9 +40,11 @@ from spotifriend_dagster_tests.cleaning.asked import (
     saved,
     track,
 )
+from spotifriend_dagster_tests.cleaning.received import text_of
 
 TOPS = "me/top/tracks?time_range=short_term"
 ITEMS = "/v1/playlists/p/items"
+
 ONLY_EXTENDED = {PROFILES: ["country", "product", "followers"], ARTISTS: ["popularity", "followers"]} | {
     TRACKS: ["popularity"],
     PLAYLISTS: ["items_total"],
@@ -217,8 +219,8 @@ def test_bad_items_are_set_aside_with_a_reason(source: str, endpoint: str, item:
     good = {"playlists": playlist("p"), "playlist_items": entry(track("b")), "saved_tracks": saved(track("b"))}
     beside = good.get(source, track("b"))
     result = cleaned_day(**{source: [pull(pages(endpoint, [beside, item], 1))]})
-    assert result.rejects[["source", "origin", "row", "reason"]].to_numpy().tolist() == [
-        [source, "2026-10-01", 1, reason]
+    assert result.rejects[["source", "origin", "row", "reason", "payload"]].to_numpy().tolist() == [
+        [source, "2026-10-01", 1, reason, text_of(item)]
     ]
     assert outcomes(result) == [[2, 1, 0, 1]]
 
@@ -238,7 +240,7 @@ def test_an_answer_that_cannot_be_read_is_none(body: Any, reason: str) -> None:
     good, bad = pull([("me/following", page)]), pull([("me/following", body)], 60)
     result = cleaned_day(followed_artists=[good, bad])
     assert result.tables[FOLLOWED_ARTISTS]["artist_id"].tolist() == ["a", "b"]
-    assert result.rejects["reason"].tolist() == [reason]
+    assert result.rejects[["reason", "payload"]].to_numpy().tolist() == [[reason, text_of(body)]]
 
 
 def test_unknown_fields_are_named_by_where_they_stand() -> None:

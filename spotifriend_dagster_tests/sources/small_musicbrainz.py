@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class SmallMusicBrainz:
@@ -25,7 +25,7 @@ class SmallMusicBrainz:
         self.url = ""
 
     def answer(self, path: str, query: dict[str, str]) -> tuple[int, Any]:
-        kind, _, id_ = path.removeprefix("/ws/2/").partition("/")
+        kind, _, id_ = unquote(path).removeprefix("/ws/2/").partition("/")
         assert query.pop("fmt") == "json"
         if kind == "isrc":
             if id_ not in self.isrcs:

@@ -1,7 +1,7 @@
 """`spotifriend`: the command line. Every command is a thin layer over a room: jobs, the lake, reports.
 
-What a command works with is in `session.py`, signing in and out in `consent.py`, collecting in `collecting.py`. What
-people read in the terminal after a run is made in `reports/terminal.py`.
+What a command works with is in `session.py`, importing in `importing.py`, signing in and out in `consent.py`,
+collecting in `collecting.py`, the demonstration in `demonstration.py`. What people read is made in `reports/`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import click
 
 from spotifriend_dagster.cli.collecting import collect_everything, poll
 from spotifriend_dagster.cli.consent import login, logout, print_consent
-from spotifriend_dagster.cli.session import DEFAULT_LISTENER, Session, UserError, pass_session, speaks_plainly
+from spotifriend_dagster.cli.demonstration import demo
+from spotifriend_dagster.cli.importing import import_, print_answers, rebuild
+from spotifriend_dagster.cli.session import Session, UserError, pass_session, speaks_plainly
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -37,28 +39,11 @@ def main() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
-@main.command("import")
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option(
-    "--listener", default=DEFAULT_LISTENER, show_default=True, help="Whose listening it is: an id in listeners.toml."
-)
-@click.option("--zone", help="The listener's time zone (Europe/London), for one that listeners.toml does not name yet.")
-@click.option("--name", help="The name that reports show, for a listener that listeners.toml does not name yet.")
-@pass_session
-@speaks_plainly
-def import_(session: Session, path: Path, listener: str, zone: str | None, name: str | None) -> None:
-    """Import an export from Spotify (a zip, a folder or a file), and answer.
-
-    Importing the same export again changes nothing; several exports of one listener are united.
-    """
-    session.ensure_listener(listener, zone, name)
-    _import(session, path, listener)
-    _print_answers(session, listener)
-
-
+main.add_command(import_)
 main.add_command(login)
 main.add_command(logout)
 main.add_command(poll)
+main.add_command(demo)
 
 
 @main.command()
@@ -66,13 +51,10 @@ main.add_command(poll)
 @speaks_plainly
 def run(session: Session) -> None:
     """Collect what Spotify serves now, clean what was collected since the last run, and answer anew."""
-    from spotifriend_dagster.automation.staleness import stale_days
-
     collect_everything(session)
-    days = stale_days(session.lake.storage)
-    session.run("rebuild", "Rebuilding", days=days) if days else session.run("answer", "Rebuilding")
+    rebuild(session, "Rebuilding")
     for listener in session.listeners.read():
-        _print_answers(session, listener)
+        print_answers(session, listener)
 
 
 @main.command()
@@ -169,52 +151,3 @@ def ui(session: Session, port: int) -> None:
     dagster = Path(sys.executable).with_name("dagster")
     arguments = ["dev", "-m", "spotifriend_dagster.definitions", "-h", "127.0.0.1", "-p", str(port)]
     os.execv(dagster, [str(dagster), *arguments])  # noqa: S606 - the program of this very environment
-
-
-@main.command()
-@click.option(
-    "--export", "path", type=click.Path(path_type=Path), help="Answer a real export instead of a simulated one."
-)
-@click.option("--zone", help="The time zone of the export's listener, such as Europe/London.")
-@pass_session
-@speaks_plainly
-def demo(session: Session, path: Path | None, zone: str | None) -> None:
-    """Show what SpotiFriend answers: from a simulated listener, or with --export from a real one."""
-    from spotifriend_dagster.reports.summary import summary_key
-    from spotifriend_dagster.reports.terminal import print_where_next
-
-    if path is None:
-        listener = _simulate(session)
-    else:
-        listener = DEFAULT_LISTENER
-        session.ensure_listener(listener, zone, None)
-        _import(session, path, listener)
-    _print_answers(session, listener)
-    page = session.lake.storage.address(summary_key(listener, "all"))
-    print_where_next(session.console, page, session.settings.home)
-
-
-def _import(session: Session, path: Path, listener: str) -> None:
-    config = {"ops": {"raw__streaming_history": {"config": {"path": str(path.absolute()), "listener": listener}}}}
-    session.run("import_export", f"Importing {path.name}", config=config)
-
-
-def _simulate(session: Session) -> str:
-    """Make the simulated listener's data, import it, and clean the days of polls."""
-    from spotifriend_dagster.automation.staleness import stale_days
-    from spotifriend_dagster.demo.showcase import DISPLAY_NAME, LISTENER, make_showcase
-
-    with session.console.status("Simulating two years of listening, and four weeks of polls after them"):
-        made = make_showcase(session.lake.storage, session.settings.home)
-    if LISTENER not in session.listeners.read():
-        session.listeners.add(LISTENER, DISPLAY_NAME, made.truth.zones)
-    _import(session, made.export, LISTENER)
-    if days := stale_days(session.lake.storage):
-        session.run("rebuild", "Joining the polls", days=days)
-    return LISTENER
-
-
-def _print_answers(session: Session, listener: str) -> None:
-    from spotifriend_dagster.reports.terminal import print_answers
-
-    print_answers(session.console, session.lake.engine, listener)

@@ -181,7 +181,8 @@ class Session:
                 else:
                     progress.update(task, description=f"{title}: {step.replace('__', '/')}")
 
-            definitions = build_definitions(self.settings, loggers={PROGRESS_LOGGER: progress_logger(on_step)})
+            loggers = {PROGRESS_LOGGER: progress_logger(on_step)}
+            definitions = build_definitions(self.settings, loggers, self.spotify)
             progress.update(task, total=_steps(definitions, job))
             return run_job(definitions, job, self.instance, config=config, days=days)
 

@@ -480,15 +480,17 @@ def _skip_words(figures: Figures) -> str:
 
 
 def coverage_words(rows: list[Row]) -> str:
-    """How much of the period is known."""
+    """How much of the period is known, and how much of that from polls of Spotify alone."""
     counts = Counter(row["status"] for row in rows)
-    rest = [
-        f"{counts[status]:,} {words}"
-        for status, words in (("minimum", "may have had more listening"), ("unknown", "unknown"))
-        if counts[status]
-    ]
-    known = f"{counts['complete']:,} of {count(len(rows), 'day', 'days')} completely known"
-    return f"{', '.join([known, *rest])}."
+    said = [f"{counts['complete']:,} of {count(len(rows), 'day', 'days')} completely known"]
+    if counts["minimum"]:
+        last = max(row["local_date"] for row in rows if row["status"] == "minimum")
+        said.append(f"{counts['minimum']:,} may have had more listening (the last on {day(last)})")
+    if counts["unknown"]:
+        said.append(f"{counts['unknown']:,} unknown")
+    polled = sum(row["source"] == "recent" for row in rows)
+    told = f" {count(polled, 'day is', 'days are')} told by polls of Spotify alone." if polled else ""
+    return f"{', '.join(said)}.{told}"
 
 
 def _text(sentence: Sentence | None) -> str:

@@ -68,7 +68,7 @@ def days(first: date, count: int, hours: float = 1.0) -> list[Row]:
     return [day(first + timedelta(days=number), hours + number % 7 / 10) for number in range(count)]
 
 
-def coverage(first: date, count: int, status: str = "complete") -> list[Row]:
+def coverage(first: date, count: int, status: str = "complete", source: str | None = "extended") -> list[Row]:
     """The coverage of that many days."""
     return [
         row(
@@ -76,6 +76,7 @@ def coverage(first: date, count: int, status: str = "complete") -> list[Row]:
             local_date=first + timedelta(days=number),
             status=status,
             is_minimum=status != "complete",
+            source=source,
         )
         for number in range(count)
     ]

@@ -288,7 +288,11 @@ def test_coverage_is_told_with_its_gaps():
     first = date(2025, 1, 1)
     assert coverage_words(coverage(first, 1)) == "1 of 1 day completely known."
     mixed = coverage(first, 1_000) + coverage(first, 3, "minimum") + coverage(first, 2, "unknown")
-    assert coverage_words(mixed) == "1,000 of 1,005 days completely known, 3 may have had more listening, 2 unknown."
+    assert coverage_words(mixed) == (
+        "1,000 of 1,005 days completely known, 3 may have had more listening (the last on 3 January 2025), 2 unknown."
+    )
+    live = coverage(first, 3) + coverage(date(2025, 1, 4), 2, source="recent")
+    assert coverage_words(live) == "5 of 5 days completely known. 2 days are told by polls of Spotify alone."
 
 
 def test_a_chart_with_years_left_out_says_so():

@@ -20,9 +20,12 @@ from spotifriend_dagster.assets.specs import (
 )
 from spotifriend_dagster.collecting.pulls import Collector, Pulled, Spotify
 from spotifriend_dagster.collecting.sources import DAILY, POLL, Source
+from spotifriend_dagster.sources.spotify.errors import login_command
 from spotifriend_dagster.tables.raw import API_PULLS
 
 NOTHING_WITHHELD = "nothing_withheld"
+CONSENT_LASTS = "consent_lasts"
+_ENDING_DAYS, _LAST_DAYS = 30, 7
 NOBODY_SIGNED_IN = "Nobody is signed in to Spotify, so nothing is collected: spotifriend login"
 _KINDS = {"spotify", "json"}
 
@@ -69,7 +72,8 @@ def _collected(
             for source in sources
         ],
         check_specs=[
-            check for key in keys.values() for check in (every_listener_check(key), _nothing_withheld_check(key))
+            *(check for key in keys.values() for check in (every_listener_check(key), _nothing_withheld_check(key))),
+            *(_consent_check(keys[source.name]) for source in sources if source.is_poll),
         ],
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -108,6 +112,8 @@ def _collected(
                 yield dg.MaterializeResult(asset_key=key, metadata=metadata)
             yield every_listener_result(key, _failures(source, pulled_of))
             yield _nothing_withheld_result(key, _withheld(source, pulled_of))
+            if source.is_poll:
+                yield _consent_result(key, {listener: spotify.consent_days_left(listener) for listener in expected})
 
     return collect
 
@@ -192,4 +198,29 @@ def _nothing_withheld_result(key: dg.AssetKey, withheld: Mapping[str, str]) -> d
         passed=not withheld,
         severity=dg.AssetCheckSeverity.WARN,  # all else is collected, and this goes on when it is allowed
         metadata={listener: dg.MetadataValue.text(sentence) for listener, sentence in withheld.items()},
+    )
+
+
+def _consent_check(key: dg.AssetKey) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        CONSENT_LASTS,
+        asset=key,
+        description=f"Everybody's consent lasts {_ENDING_DAYS} days more: Spotify ends it after six months.",
+    )
+
+
+def _consent_result(key: dg.AssetKey, days_left: Mapping[str, int | None]) -> dg.AssetCheckResult:
+    """By listener how many days of consent are left, and how to renew it where they are few."""
+    few = {listener: days for listener, days in days_left.items() if days is not None and days <= _ENDING_DAYS}
+    is_urgent = any(days <= _LAST_DAYS for days in few.values())
+    return dg.AssetCheckResult(
+        check_name=CONSENT_LASTS,
+        asset_key=key,
+        passed=not few,
+        # in the last week it is grave: what is played after the end is lost
+        severity=dg.AssetCheckSeverity.ERROR if is_urgent else dg.AssetCheckSeverity.WARN,
+        metadata={
+            listener: f"{days} days of consent are left; sign in again before: {login_command(listener)}"
+            for listener, days in few.items()
+        },
     )

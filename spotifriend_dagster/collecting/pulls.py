@@ -33,7 +33,7 @@ from spotifriend_dagster.sources.spotify.errors import (
     SignInError,
 )
 from spotifriend_dagster.sources.spotify.patience import Patience
-from spotifriend_dagster.sources.spotify.tokens import Secrets, read_token
+from spotifriend_dagster.sources.spotify.tokens import Secrets, consent_days_left, read_token
 from spotifriend_dagster.tables.raw import RECENTLY_PLAYED
 
 _ENDS_ALL = (NoApp, SignInError, PullStopped, NotAllowListed, PremiumNeeded)
@@ -53,6 +53,14 @@ class Spotify:
     budget: int
     now: Callable[[], datetime] = _now
     patience: Patience = field(default_factory=Patience)
+
+    def consent_days_left(self, listener: str) -> int | None:
+        """Whole days until the listener's consent ends; None where it has ended, or no token of theirs can be read."""
+        try:
+            token = read_token(self.secrets, listener)
+        except NotSignedIn:
+            return None
+        return None if token is None or token.ended_at else consent_days_left(token, self.now())
 
     def is_signed_in(self, listener: str) -> bool:
         """Whether the listener ever signed in, and did not sign out. That their token still works is another matter."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from spotifriend_dagster.assets.collected import CONSENT_LASTS
 from spotifriend_dagster.collecting.pulls import Collector
 from spotifriend_dagster.collecting.sources import Asking, Source
 from spotifriend_dagster.demo.listener import Truth
@@ -370,3 +371,16 @@ def test_nobodys_identity_reaches_the_lake(home: CollectedHome) -> None:
     for table in COLLECTED_TABLES:
         for answer in home.answers(table.name.removeprefix("raw_")):
             assert not [secret for secret in secrets if secret in answer.payload + answer.endpoint], answer.endpoint
+
+
+def test_an_ending_consent_is_told_a_month_and_a_week_ahead(home: CollectedHome, server: SimulatedSpotify) -> None:
+    """Every six months a person has to sign in again: nobody is to find out by the plays that are missing."""
+    signed_in = server.clock()
+    ends = datetime(signed_in.year, signed_in.month + 6, signed_in.day, tzinfo=UTC)
+    said = []
+    for days_before in (40, 20, 5):
+        server.clock.set(ends - timedelta(days=days_before))
+        said += [check for check in home.collect("poll").failed_checks if check[1] == CONSENT_LASTS]
+    assert said == [("raw/recently_played", CONSENT_LASTS, severity) for severity in ("WARN", "ERROR")]
+    home.sign_in("robin")
+    assert home.collect("poll").failed_checks == []

@@ -102,6 +102,10 @@ def glue_table_input(
             for key in table.partition_keys
             for property_, value in projections[key.name].items()
         }
+    if listeners and table.partition_keys:
+        # Left to itself, Trino puts a second slash after a location that ends in one, and finds nothing there.
+        folders = "".join(f"{key.name}=${{{key.name}}}/" for key in table.partition_keys)
+        parameters["storage.location.template"] = location + folders
     return {
         "Name": table.name,
         "Description": table.description,

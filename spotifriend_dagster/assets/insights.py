@@ -62,6 +62,7 @@ def insight_asset(insight: Insight, insights: dict[str, Insight]) -> dg.AssetsDe
                 "version": publication.version,
                 "outcome": publication.outcome,
                 "bytes": publication.size,
+                **({} if publication.bytes_scanned is None else {"bytes_scanned": publication.bytes_scanned}),
                 "preview": dg.MetadataValue.md(_preview(publication)),
                 **_chart(publication, lake),
             }

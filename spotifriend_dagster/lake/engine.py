@@ -6,7 +6,7 @@ What a query may say and what it means is `dialect/`; which version of a table i
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
 from io import BytesIO
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from spotifriend_dagster.lake import dialect
 from spotifriend_dagster.lake.catalog import Catalog, CatalogTable
 from spotifriend_dagster.lake.parquet import UnreadableFile
+from spotifriend_dagster.lake.queries import check_columns, quoted, schema_of, tables_of, text
 from spotifriend_dagster.lake.storage import FolderStorage, StoredObject
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.rendering import arrow_schema
@@ -37,8 +38,6 @@ _DUCKDB_TYPES = {
     "array<string>": "VARCHAR[]",
 }
 _SUFFIXES = {"parquet": ".parquet", "json": ".jsonl.gz"}
-# What Athena, too, stores in a column of the declared type without being told.
-_TAKES = {"bigint": ("int",), "int": ("bigint",), "double": ("int", "bigint"), "timestamp": ("date",)}
 
 
 class EngineError(Exception):
@@ -61,10 +60,13 @@ class Engine(Protocol):
             UnreadableFile: a file does not hold what the catalog says of its table.
         """
 
-    def unload(self, sql: str, table: Table, prefix: str) -> None:
-        """Write the rows of a query as Parquet into the folder `prefix`, in the columns and types of `table`.
+    def unload(self, sql: str, table: Table, prefix: str) -> int | None:
+        """Write the rows of a query as Parquet into the empty folder `prefix`, in the columns and types of `table`.
 
-        The rows are ordered by the table's grain, so that equal rows give equal files; of no rows there is a file too.
+        In each file the rows are ordered by the table's grain; of no rows there is a file too.
+
+        Returns:
+            The bytes that were read for it, where the engine counts them: what Athena is paid for.
 
         Raises:
             SQLError: the query is refused, or does not give the columns of the declaration.
@@ -96,18 +98,18 @@ class DuckDBEngine(Engine):
 
     def query(self, sql: str) -> pyarrow.Table:
         """See Engine."""
-        tables = self._tables(sql)
-        return _in_milliseconds(self._run(dialect.to_duckdb(sql, _schema(tables)), tables))
+        tables = tables_of(sql, self._catalog)
+        return _in_milliseconds(self._run(dialect.to_duckdb(sql, schema_of(tables)), tables))
 
     def unload(self, sql: str, table: Table, prefix: str) -> None:
-        """See Engine."""
+        """See Engine. Equal rows give equal files. What is read is not counted."""
         import pyarrow as pa  # noqa: PLC0415 - heavy
         import pyarrow.parquet as pq  # noqa: PLC0415
 
-        tables = self._tables(sql)
-        _check_columns(dialect.output_types(sql, _schema(tables)), table)
-        grain = ", ".join(_quoted(name) for name in table.grain)
-        found = self._run(f"FROM ({dialect.to_duckdb(sql, _schema(tables))}) ORDER BY {grain}", tables)
+        tables = tables_of(sql, self._catalog)
+        check_columns(dialect.output_types(sql, schema_of(tables)), table)
+        grain = ", ".join(quoted(name) for name in table.grain)
+        found = self._run(f"FROM ({dialect.to_duckdb(sql, schema_of(tables))}) ORDER BY {grain}", tables)
         target = BytesIO()
         try:
             declared = found.cast(arrow_schema(table))
@@ -118,15 +120,7 @@ class DuckDBEngine(Engine):
 
     def column_lineage(self, sql: str) -> dict[str, tuple[tuple[str, str], ...]]:
         """See Engine."""
-        return dialect.column_lineage(sql, _schema(self._tables(sql)))
-
-    def _tables(self, sql: str) -> dict[str, CatalogTable]:
-        """The tables that a query reads; all that there are, if it reads one that is not there."""
-        names = dialect.tables_read(sql)
-        found = {name: table for name in names if (table := self._catalog.get(name))}
-        if found.keys() == names:
-            return found
-        return {name: table for name in self._catalog.names() if (table := self._catalog.get(name))}
+        return dialect.column_lineage(sql, schema_of(tables_of(sql, self._catalog)))
 
     def _run(self, duckdb_sql: str, tables: Mapping[str, CatalogTable]) -> pyarrow.Table:
         import duckdb  # noqa: PLC0415 - heavy
@@ -136,7 +130,7 @@ class DuckDBEngine(Engine):
             cursor = self._connection.cursor()
         try:
             for name, view in views.items():
-                cursor.execute(f"CREATE TEMP VIEW {_quoted(name)} AS {view}")
+                cursor.execute(f"CREATE TEMP VIEW {quoted(name)} AS {view}")
             return cursor.sql(duckdb_sql).to_arrow_table()
         except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
             raise dialect.InvalidSQL(f"The query cannot be run: {_sentence(error)}") from error
@@ -153,7 +147,7 @@ class DuckDBEngine(Engine):
             config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
         )
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"SET allowed_directories = [{_text(f'{self._folder}/')}]")
+        connection.execute(f"SET allowed_directories = [{text(f'{self._folder}/')}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         return connection
@@ -165,22 +159,20 @@ class DuckDBEngine(Engine):
         stored = self._storage.list(self._storage.key_of(table.location))
         files = [file for file in stored if file.key.endswith(_SUFFIXES[form])]
         if not files:
-            nothing = ", ".join(
-                f"CAST(NULL AS {type_}) AS {_quoted(key)}" for key, type_ in {**columns, **keys}.items()
-            )
+            nothing = ", ".join(f"CAST(NULL AS {type_}) AS {quoted(key)}" for key, type_ in {**columns, **keys}.items())
             return f"SELECT {nothing} WHERE FALSE"
-        paths = "[" + ", ".join(_text(f"{self._folder}/{file.key}") for file in files) + "]"
+        paths = "[" + ", ".join(text(f"{self._folder}/{file.key}") for file in files) + "]"
         partitioned = f"hive_partitioning = {bool(keys)}"
         if keys:
             partitioned += ", hive_types = " + _struct(keys)
         if form == "json":
             given = f"format = 'newline_delimited', columns = {_struct(columns)}, {partitioned}"
-            return f"SELECT {', '.join([*map(_quoted, columns), *map(_key, keys)])} FROM read_json({paths}, {given})"
+            return f"SELECT {', '.join([*map(quoted, columns), *map(_key, keys)])} FROM read_json({paths}, {given})"
         found = [self._checked(name, file, columns) for file in files]
         everywhere = set.intersection(*map(set, found))
         somewhere = set.union(*map(set, found))
         selected = [
-            _quoted(column) if column in somewhere else f"CAST(NULL AS {type_}) AS {_quoted(column)}"
+            quoted(column) if column in somewhere else f"CAST(NULL AS {type_}) AS {quoted(column)}"
             for column, type_ in columns.items()
         ]
         by_name = "" if somewhere == everywhere else ", union_by_name = true"
@@ -212,10 +204,6 @@ class DuckDBEngine(Engine):
         except (pa.ArrowInvalid, OSError) as error:
             raise UnreadableFile(f"{file.key} is no whole Parquet file: {_sentence(error)}") from error
         return {field.name: _duckdb_type(field.type) for field in schema}
-
-
-def _schema(tables: Mapping[str, CatalogTable]) -> dict[str, dict[str, str]]:
-    return {name: _glue_types(table, "Columns", "PartitionKeys") for name, table in tables.items()}
 
 
 def _glue_types(table: CatalogTable, *parts: str) -> dict[str, str]:
@@ -252,24 +240,6 @@ def _duckdb_type(type_: Any) -> str:
     return names.get(str(type_), str(type_))
 
 
-def _check_columns(given: Sequence[tuple[str, str]], table: Table) -> None:
-    """Refuse a query whose columns are not those of the declaration, by name, order and type.
-
-    Raises:
-        InvalidSQL: a column is missing, too many, in another place, or would have to be cast with a loss.
-    """
-    if tuple(name for name, _ in given) != table.column_names:
-        raise dialect.InvalidSQL(
-            f"The query of {table.name} gives {', '.join(name for name, _ in given)}; its declaration says "
-            f"{', '.join(table.column_names)}."
-        )
-    for column, (name, type_) in zip(table.columns, given, strict=True):
-        if type_ not in (column.type, "null", *_TAKES.get(column.type, ())):
-            raise dialect.InvalidSQL(
-                f"Column {name} of {table.name} is declared {column.type}, and its query gives {type_}: cast it."
-            )
-
-
 def _in_milliseconds(table: pyarrow.Table) -> pyarrow.Table:
     import pyarrow as pa  # noqa: PLC0415 - heavy
 
@@ -280,7 +250,7 @@ def _in_milliseconds(table: pyarrow.Table) -> pyarrow.Table:
 
 
 def _struct(types: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{_text(name)}: {_text(type_)}" for name, type_ in types.items()) + "}"
+    return "{" + ", ".join(f"{text(name)}: {text(type_)}" for name, type_ in types.items()) + "}"
 
 
 def _key(name: str) -> str:
@@ -289,15 +259,7 @@ def _key(name: str) -> str:
     DuckDB 2.0 takes windows over a key that it recognizes partition by partition, and breaks down where two of them
     order differently.
     """
-    return f"COALESCE({_quoted(name)}, {_quoted(name)}) AS {_quoted(name)}"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+    return f"COALESCE({quoted(name)}, {quoted(name)}) AS {quoted(name)}"
 
 
 def _sentence(error: Exception) -> str:

@@ -92,6 +92,7 @@ class Publication:
 
     `outcome` is `published`; `failed_audits`: readers stay on the version before, and the new one can be looked at in
     its folder for a day; or `pinned`: it passed, but the table is held back by a rollback until it is released.
+    `bytes_scanned` is what the engine read for it, where it counts that.
     """
 
     table: Table
@@ -99,6 +100,7 @@ class Publication:
     uri: str
     content: pyarrow.Table
     size: int
+    bytes_scanned: int | None
     audits: tuple[Audit, ...]
     inputs: Mapping[str, Input]
     outcome: Literal["published", "failed_audits", "pinned"]
@@ -116,14 +118,15 @@ def publish(insight: Insight, engine: Engine, catalog: Catalog, storage: Storage
     version = f"{instant_name(_now())}-{secrets.token_hex(3)}"
     folder = f"{table.folder}/version={version}/"
     try:
-        engine.unload(insight.query, table, folder)
+        bytes_scanned = engine.unload(insight.query, table, folder)
     except Exception:
         storage.delete(stored.key for stored in storage.list(folder))  # a full disk must not stay full
         raise
     content, size = _content(folder, table, storage)
     before = Published.of(catalog.get(table.name))
     audits = (*audit_declaration(content, table), audit_rows(content.num_rows, before.rows if before else None))
-    publication = Publication(table, version, storage.uri(folder), content, size, audits, inputs, "failed_audits")
+    uri = storage.uri(folder)
+    publication = Publication(table, version, uri, content, size, bytes_scanned, audits, inputs, "failed_audits")
     if any(audit.blocks for audit in audits):
         return publication
 
@@ -228,7 +231,9 @@ def _content(folder: str, table: Table, storage: Storage) -> tuple[pyarrow.Table
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     files = [storage.read(stored.key) for stored in storage.list(folder)]
-    tables = [pq.ParquetFile(pa.BufferReader(file)).read() for file in files] or [arrow_schema(table).empty_table()]
+    # Athena packs instants into the 96 bits of old, of which Arrow makes nanoseconds by itself.
+    parquet = [pq.ParquetFile(pa.BufferReader(file), coerce_int96_timestamp_unit="ms") for file in files]
+    tables = [file.read() for file in parquet] or [arrow_schema(table).empty_table()]
     return pa.concat_tables(tables), sum(map(len, files))
 
 

@@ -23,6 +23,22 @@ _CUT_OFF = (errors.ReadTimeoutError, errors.ResponseStreamingError, errors.Incom
 _WRITER = "writer"
 
 
+def read_object(client: Any, bucket: str, key: str) -> bytes:
+    """The content of an object; asked for again where it breaks off, which botocore does only before it begins.
+
+    Raises:
+        ClientError, BotoCoreError: as botocore raises them.
+    """
+    for attempt in count(1):
+        try:
+            content: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+            return content
+        except _CUT_OFF:
+            if attempt == _ATTEMPTS:
+                raise
+    raise AssertionError("The last attempt gives, or raises.")
+
+
 class S3Storage:
     """Objects in a bucket, below a prefix.
 
@@ -46,16 +62,10 @@ class S3Storage:
         """See Storage."""
         where = self._where(key)
         with self._asked(f"{key} cannot be read from {self._root}") as client:
-            for attempt in count(1):
-                try:
-                    content: bytes = client.get_object(**where)["Body"].read()
-                    return content
-                except client.exceptions.NoSuchKey:
-                    raise self._missing(key) from None
-                except _CUT_OFF:  # botocore repeats what failed before the answer began, not within it
-                    if attempt == _ATTEMPTS:
-                        raise
-        raise AssertionError("The last attempt gives, or raises.")
+            try:
+                return read_object(client, where["Bucket"], where["Key"])
+            except client.exceptions.NoSuchKey:
+                raise self._missing(key) from None
 
     def write(self, key: str, content: bytes) -> None:
         """See Storage."""

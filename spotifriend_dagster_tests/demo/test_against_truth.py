@@ -79,23 +79,13 @@ def test_the_reader_takes_every_row_of_every_era_and_nothing_private(truth: Trut
 
 
 def test_every_event_is_kept_once(truth: Truth, united: Any, exported: pd.DataFrame) -> None:
-    """Duplicates in the export, and plays that are both in the export and polled, count once.
-
-    A row that names nothing cannot be known as the play that was polled. Nor can one whose `ts` came late, where
-    its end is uncertain or was pushed on by a pause. Those alone may be there twice.
-    """
+    """Duplicates in the export, and plays that are both in the export and polled, count once."""
     assert sorted(exported["event"]) == truth.events.index[truth.events["closed_at"] < _CUTOFF].tolist()
     recent = united[0].plays.query("source == 'recent'")
     polled = polled_plays(truth)
     polled = polled[polled["played_at"] >= recent["closed_at"].min()].set_index("played_at")["event"]
-    is_late = exported["true_closed_at"] - exported["true_stopped_at"] > pd.Timedelta(seconds=10)
-    is_hidden = is_late & (exported["is_start_uncertain"] | (exported["true_paused_ms"] > 0))
-    is_sure = (exported["quirk"] != "nameless") & ~is_hidden
-    only_polled = polled[~polled.isin(exported.loc[is_sure, "event"])]
-    assert set(recent["closed_at"]) <= set(only_polled.index)
     untold = polled[truth.events["closed_at"].loc[polled].to_numpy(dtype="datetime64[ms]") >= _CUTOFF.to_datetime64()]
-    assert set(untold.index) <= set(recent["closed_at"])
-    assert len(recent) < len(untold) + 5
+    assert set(recent["closed_at"]) == set(untold.index)
 
 
 def test_starts_are_right_to_the_second_where_the_export_says_them(exported: pd.DataFrame) -> None:
@@ -135,8 +125,9 @@ def test_time_zones_follow_the_journey(exported: pd.DataFrame) -> None:
 
 
 def test_media_are_told_apart(exported: pd.DataFrame) -> None:
-    is_named = exported["quirk"] != "nameless"
-    assert (exported["media"] == exported["true_media"].where(is_named, "unknown")).all()
+    """A row that names nothing is unknown, unless it was polled."""
+    is_unknown = (exported["quirk"] == "nameless") & exported["context_uri"].isna() & exported["track_uri"].isna()
+    assert (exported["media"] == exported["true_media"].mask(is_unknown, "unknown")).all()
     assert set(exported["media"]) == {"track", "episode", "video", "audiobook", "unknown"}
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spotifriend_dagster.reports.captions import playlist_words
 from spotifriend_dagster.reports.figures import Figures, Row
 from spotifriend_dagster.reports.selections import known_playlists, longest_streak
-from spotifriend_dagster.reports.words import at_least, count, day, duration, percent, playlist_words
+from spotifriend_dagster.reports.words import at_least, count, day, duration, percent
 
 _LEADING_LISTENS = 100
 _MILESTONES = 12

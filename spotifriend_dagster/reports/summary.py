@@ -1,6 +1,7 @@
 """The listening summary: one self-contained HTML page about one listener and period. It reads insight tables only.
 
-The charts are in `charts/`, the sentences in `words.py`, the lists in `lists.py`, the page in `summary.html.j2`.
+The charts are in `charts/`, what is said of them in `captions.py`, "in plain words" in `words.py`, the lists in
+`lists.py`, the page in `summary.html.j2`.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from spotifriend_dagster.reports.bundle import chart_scripts
+from spotifriend_dagster.reports.captions import chart_words, coverage_words, missing_words
 from spotifriend_dagster.reports.charts import draw
 from spotifriend_dagster.reports.definitions import DEFINITIONS
 from spotifriend_dagster.reports.figures import ALL_TIME, READS, Figures, Row, read_figures
 from spotifriend_dagster.reports.lists import headline, lists
 from spotifriend_dagster.reports.period import ReportError, parse_period
 from spotifriend_dagster.reports.tables import chart_table
-from spotifriend_dagster.reports.words import chart_words, coverage_words, day, learned, missing_words, percent
+from spotifriend_dagster.reports.words import day, learned, percent
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -6,20 +6,10 @@ from datetime import date
 
 import pytest
 
+from spotifriend_dagster.reports.captions import chart_words, coverage_words, missing_words, playlist_words
 from spotifriend_dagster.reports.definitions import DEFINITIONS
 from spotifriend_dagster.reports.figures import Figures
-from spotifriend_dagster.reports.words import (
-    chart_words,
-    count,
-    coverage_words,
-    day,
-    duration,
-    learned,
-    missing_words,
-    name,
-    percent,
-    playlist_words,
-)
+from spotifriend_dagster.reports.words import count, day, duration, learned, name, percent
 from spotifriend_dagster_tests.reports.made_figures import HOSTILE, HOUR, coverage, days, made_figures, row
 from spotifriend_dagster_tests.reports.made_figures import day as day_row
 from spotifriend_dagster_tests.reports.test_charts import (

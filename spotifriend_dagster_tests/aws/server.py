@@ -89,6 +89,13 @@ class AwsServer:
         self.faults.append(fault)
         return fault
 
+    def renew(self) -> None:
+        """Be new and empty again, for whoever keeps it longer than a test."""
+        self.requests.clear()
+        self.faults.clear()
+        _reset()
+        _furnish()
+
     def counted(self, service: str, since: int = 0) -> Counter[str]:
         """How often each operation of a service was asked for, from the request of that number on."""
         return Counter(asked.operation for asked in self.requests[since:] if asked.service == service)

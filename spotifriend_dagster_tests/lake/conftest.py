@@ -8,32 +8,32 @@ import pytest
 from botocore.retries.standard import ExponentialBackoff
 
 from spotifriend_dagster.lake.aws import AwsClients
-from spotifriend_dagster_tests.lake import on_moto
+from spotifriend_dagster_tests.aws.server import REGION, AwsServer, aws_server
 
 
 @pytest.fixture(scope="session")
-def moto() -> Iterator[str]:
-    """The address of a moto server."""
-    with on_moto.moto_server() as address:
-        yield address
+def kept_aws() -> Iterator[AwsServer]:
+    """An AWS that is kept from test to test."""
+    with aws_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
-def made_clients(moto: str) -> AwsClients:
-    """Clients of the server, made once: making one takes a quarter of a second."""
+def kept_clients(kept_aws: AwsServer) -> AwsClients:
+    """Its clients, made once: making one takes a quarter of a second."""
     with pytest.MonkeyPatch.context() as patched:
-        for name, value in (on_moto.ENVIRONMENT | {"AWS_ENDPOINT_URL": moto}).items():
+        for name, value in kept_aws.environment().items():
             patched.setenv(name, value)
         patched.delenv("AWS_PROFILE", raising=False)
-        clients = AwsClients(on_moto.REGION)
+        clients = AwsClients(REGION)
         for service in ("s3", "glue", "athena", "ssm", "sts"):
             clients.client(service)
     return clients
 
 
 @pytest.fixture
-def clients(moto: str, made_clients: AwsClients, monkeypatch: pytest.MonkeyPatch) -> AwsClients:
-    """The clients of a new account. Nobody waits between attempts."""
+def clients(kept_aws: AwsServer, kept_clients: AwsClients, monkeypatch: pytest.MonkeyPatch) -> AwsClients:
+    """The clients of an AWS that is new and empty. Nobody waits between attempts."""
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
-    on_moto.new_account(moto, made_clients)
-    return made_clients
+    kept_aws.renew()
+    return kept_clients

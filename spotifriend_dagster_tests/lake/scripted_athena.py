@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spotifriend_dagster.lake.aws import AwsClients
-from spotifriend_dagster_tests.lake.on_moto import RESULTS
+from spotifriend_dagster_tests.aws.server import BUCKET
 
 
 class ScriptedAthena:
@@ -57,7 +57,7 @@ class ScriptedAthena:
             return 400, {"__type": "InvalidRequestException", "Message": self.refusal, "message": self.refusal}
         id_ = f"query-{len(self.started)}"
         self._states[id_] = self.endings.pop(0) if self.endings else {"State": "SUCCEEDED"}
-        self._s3.put_object(Bucket=RESULTS, Key=f"athena/{id_}.csv", Body=self.rows.encode())
+        self._s3.put_object(Bucket=BUCKET, Key=f"athena-results/{id_}.csv", Body=self.rows.encode())
         if asked["QueryString"].startswith("UNLOAD"):
             bucket, _, folder = asked["QueryString"].split("TO 's3://")[1].split("'")[0].partition("/")
             for name, content in self.files.items():
@@ -72,7 +72,7 @@ class ScriptedAthena:
                 "QueryExecutionId": id_,
                 "Status": self._states[id_],
                 "Statistics": {"DataScannedInBytes": self.bytes_scanned},
-                "ResultConfiguration": {"OutputLocation": f"s3://{RESULTS}/athena/{id_}.csv"},
+                "ResultConfiguration": {"OutputLocation": f"s3://{BUCKET}/athena-results/{id_}.csv"},
             }
         }
 

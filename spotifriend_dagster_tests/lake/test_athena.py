@@ -21,8 +21,9 @@ from spotifriend_dagster.lake.publishing import Input, Published, publish
 from spotifriend_dagster.lake.s3 import S3Storage
 from spotifriend_dagster.tables.cleaned import PLAYS
 from spotifriend_dagster.tables.rendering import arrow_schema, glue_table_input
+from spotifriend_dagster_tests.aws.server import BUCKET, DATABASE, WORKGROUP
+from spotifriend_dagster_tests.lake.client_faults import Faults
 from spotifriend_dagster_tests.lake.made_insights import INSIGHT, answers
-from spotifriend_dagster_tests.lake.on_moto import BUCKET, DATABASE, RESULTS, WORKGROUP, Faults
 from spotifriend_dagster_tests.lake.scripted_athena import ScriptedAthena, as_athena_writes
 from spotifriend_dagster_tests.lake.test_engine import LISTENS, TRACKS, TRACKS_SQL
 
@@ -284,14 +285,14 @@ def test_a_result_is_used_again_only_where_nothing_has_changed_since(lake: Lake)
         ("DIVISION_BY_ZERO: Division by zero", QueryFailed, r"Division by zero: divide by NULLIF\(…, 0\)\."),
         ("SYNTAX_ERROR: line 1:8: Column 'x' cannot be resolved", InvalidSQL, "run: Column 'x' cannot be resolved"),
         (
-            "HIVE_BAD_DATA: Field number's type BINARY in parquet file s3://the-lake/lake/cleaned/listens/listener=anna/"
+            "HIVE_BAD_DATA: Field number's type BINARY in parquet file s3://lake-of-tests/lake/cleaned/listens/listener=anna/"
             "year=2024/part.parquet is incompatible with type bigint defined in table schema",
             UnreadableFile,
             r"Column number of cleaned/listens/listener=anna/year=2024/part\.parquet .*materialize cleaned/listens",
         ),
         (
-            "HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split s3://the-lake/lake/cleaned/listens/a.parquet (offset=0, "
-            "length=5): Not valid Parquet file",
+            "HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split s3://lake-of-tests/lake/cleaned/listens/a.parquet "
+            "(offset=0, length=5): Not valid Parquet file",
             UnreadableFile,
             r"^cleaned/listens/a\.parquet is not what the catalog declares .*materialize cleaned/listens again",
         ),
@@ -364,7 +365,7 @@ def test_a_result_that_may_not_be_read_is_a_sentence(lake: Lake, clients: AwsCli
     """The results are in another bucket, for which the policy must speak, too."""
     faults = Faults(clients, "s3")
     faults.put("GetObject", 403, "AccessDenied")
-    with pytest.raises(EngineError, match=rf"s3://{RESULTS}/.* cannot be read: AWS denies s3:GetObject"):
+    with pytest.raises(EngineError, match=rf"s3://{BUCKET}/athena-results/.* cannot be read: AWS denies s3:GetObject"):
         lake.engine.query("SELECT count(*) FROM listens")
     faults.end()
 

@@ -15,7 +15,7 @@ from spotifriend_dagster.lake.glue import GlueCatalog
 from spotifriend_dagster.lake.storage import FolderStorage
 from spotifriend_dagster.tables.cleaned import PLAYS
 from spotifriend_dagster.tables.rendering import glue_table_input
-from spotifriend_dagster_tests.lake.on_moto import DATABASE
+from spotifriend_dagster_tests.aws.server import DATABASE
 from spotifriend_dagster_tests.lake.processes import finished, started_at_once
 
 LOCATION = "lake:///cleaned/plays/"

@@ -14,7 +14,8 @@ from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
 from spotifriend_dagster.tables.raw import STREAMING_HISTORY
 from spotifriend_dagster.tables.rendering import glue_table_input
-from spotifriend_dagster_tests.lake.on_moto import DATABASE, Faults
+from spotifriend_dagster_tests.aws.server import DATABASE
+from spotifriend_dagster_tests.lake.client_faults import Faults
 
 LOCATION = "s3://the-lake/cleaned/plays/"
 DEFINITION = glue_table_input(PLAYS, LOCATION, listeners=["anna"])

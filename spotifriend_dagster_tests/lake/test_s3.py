@@ -12,7 +12,8 @@ import pytest
 from spotifriend_dagster.lake.aws import AwsClients
 from spotifriend_dagster.lake.s3 import S3Storage
 from spotifriend_dagster.lake.storage import StorageError
-from spotifriend_dagster_tests.lake.on_moto import BUCKET, ENVIRONMENT, Faults
+from spotifriend_dagster_tests.aws.server import BUCKET, ENVIRONMENT
+from spotifriend_dagster_tests.lake.client_faults import Faults
 
 KEY = "cleaned/plays/listener=anna/year=2024/part.parquet"
 
@@ -233,7 +234,7 @@ def test_every_other_answer_is_a_sentence(storage: S3Storage, faults: Faults, st
     sentence(error)
 
 
-def test_without_credentials_one_is_told_to_sign_in(moto: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_credentials_one_is_told_to_sign_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Nothing is found where boto3 looks for them; or AWS_PROFILE names what is not there."""
     for name in ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)

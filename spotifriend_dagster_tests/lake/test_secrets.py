@@ -17,7 +17,7 @@ from spotifriend_dagster.lake.parameters import ParameterSecrets
 from spotifriend_dagster.lake.secrets import FolderSecrets
 from spotifriend_dagster.sources.spotify.errors import NotSignedIn, SignInError
 from spotifriend_dagster.sources.spotify.tokens import Secrets, Token, forget_token, read_token, write_token
-from spotifriend_dagster_tests.lake.on_moto import Faults
+from spotifriend_dagster_tests.lake.client_faults import Faults
 
 PREFIX = "/spotifriend/household"
 

@@ -30,7 +30,7 @@ from spotifriend_dagster.lake.storage import (
     instant_name,
     path_values,
 )
-from spotifriend_dagster_tests.lake.on_moto import BUCKET
+from spotifriend_dagster_tests.aws.server import BUCKET
 from spotifriend_dagster_tests.lake.processes import finished, killed, started, started_at_once
 
 KEY = "cleaned/plays/listener=anna/year=2024/part.parquet"

@@ -1,80 +1,18 @@
-"""AWS on this machine: one moto server in this process, what an account of its own holds, and faults on the way there.
-
-What moto leaves out of Glue is added here: UpdateTable minds the version that it is told.
-"""
+"""What a client of AWS gets instead of its server's answers: by botocore's own events, on the way to the server."""
 
 from __future__ import annotations
 
 import json
-import logging
-import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
 import botocore.awsrequest
 import requests
-from moto.core.exceptions import JsonRESTError
-from moto.glue.responses import GlueResponse
-from moto.server import ThreadedMotoServer
 
 from spotifriend_dagster.lake.aws import AwsClients
-
-REGION = "eu-central-1"
-BUCKET = "the-lake"
-DATABASE = "spotifriend"
-WORKGROUP = "spotifriend"
-RESULTS = "the-results"
-ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_CONFIG_FILE": "/dev/null",
-    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
-_AS_MOTO_UPDATES = GlueResponse.update_table
-_UPDATING = threading.Lock()
-
-
-def _update_table(response: GlueResponse) -> Any:
-    """As Glue does: of two who change the same version of a table, one is refused."""
-    with _UPDATING:
-        expected = response.parameters.get("VersionId")
-        name = response.parameters["TableInput"]["Name"]
-        table = response.glue_backend.get_table(response.parameters["DatabaseName"], name)
-        if expected not in (None, table.as_dict()["VersionId"]):
-            sentence = "Update table failed due to concurrent modifications."
-            raise JsonRESTError("ConcurrentModificationException", sentence)
-        return _AS_MOTO_UPDATES(response)
-
-
-@contextmanager
-def moto_server() -> Iterator[str]:
-    """A running server; gives its address."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    GlueResponse.update_table = _update_table
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-    GlueResponse.update_table = _AS_MOTO_UPDATES
-
-
-def new_account(address: str, clients: AwsClients) -> None:
-    """Forget everything; then there are a bucket, a database, and a workgroup whose results go to another bucket."""
-    requests.post(f"{address}/moto-api/reset", timeout=10).raise_for_status()
-    here = {"LocationConstraint": REGION}
-    for bucket in (BUCKET, RESULTS):
-        clients.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=here)
-    clients.client("glue").create_database(DatabaseInput={"Name": DATABASE})
-    clients.client("athena").create_work_group(
-        Name=WORKGROUP,
-        Configuration={"ResultConfiguration": {"OutputLocation": f"s3://{RESULTS}/athena/"}},
-    )
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,8 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         ("SPOTIFY_ACCOUNTS_URL", "accounts.spotify.com", "an https address (http on this machine only)"),
         ("API_BUDGET", "0", "a number of calls, 1 or more"),
         ("API_BUDGET", "many", "a number of calls, 1 or more"),
+        ("MUSICBRAINZ_CONTACT", "yes", "an e-mail address or the address of a web page"),
+        ("MUSICBRAINZ_CONTACT", "robin@example.org\r\nCookie: x", "an e-mail address or the address of a web page"),
         *(
             ("FIRST_DAY", nonsense, "a date, YYYY-MM-DD, from 2006-01-01 to today")
             for nonsense in ("yesterday", "2025-02-30", "01.02.2025", "86400", "20250101", "0001-01-01", "9999-12-31")
@@ -136,8 +138,8 @@ def test_a_misspelt_variable_is_not_passed_over(monkeypatch: pytest.MonkeyPatch)
         load_settings()
     assert str(refused.value) == (
         "SPOTIFRIEND_HOMES is not a setting; the settings are SPOTIFRIEND_API_BUDGET, SPOTIFRIEND_DEPLOYMENT, "
-        "SPOTIFRIEND_FIRST_DAY, SPOTIFRIEND_HOME, SPOTIFRIEND_SPOTIFY_ACCOUNTS_URL, SPOTIFRIEND_SPOTIFY_API_URL, "
-        "SPOTIFRIEND_SPOTIFY_CLIENT_ID, SPOTIFRIEND_SPOTIFY_REDIRECT_URI."
+        "SPOTIFRIEND_FIRST_DAY, SPOTIFRIEND_HOME, SPOTIFRIEND_MUSICBRAINZ_CONTACT, SPOTIFRIEND_SPOTIFY_ACCOUNTS_URL, "
+        "SPOTIFRIEND_SPOTIFY_API_URL, SPOTIFRIEND_SPOTIFY_CLIENT_ID, SPOTIFRIEND_SPOTIFY_REDIRECT_URI."
     )
 
 

@@ -68,6 +68,7 @@ def musicbrainz(
                 "requests": asking.requests,
                 "answers": asking.answers,
                 "artists_left": dg.MetadataValue.json(left),
+                **({} if stopped is None else {"stopped": stopped}),
             }
         )
     yield every_listener_result(_KEY, failures)

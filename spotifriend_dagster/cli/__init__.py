@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from spotifriend_dagster.cli.collecting import collect_everything, poll
+from spotifriend_dagster.cli.collecting import collect_everything, look_up_genres, poll
 from spotifriend_dagster.cli.consent import login, logout, print_consent
 from spotifriend_dagster.cli.demonstration import demo
 from spotifriend_dagster.cli.importing import import_, print_answers, rebuild
@@ -52,6 +52,7 @@ main.add_command(demo)
 def run(session: Session) -> None:
     """Collect what Spotify serves now, clean what was collected since the last run, and answer anew."""
     collect_everything(session)
+    look_up_genres(session)
     rebuild(session, "Rebuilding")
     for listener in session.listeners.read():
         print_answers(session, listener)

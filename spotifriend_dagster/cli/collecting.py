@@ -1,4 +1,4 @@
-"""`spotifriend poll`, and the collecting of `spotifriend run`: asking Spotify by hand, and saying what came."""
+"""`spotifriend poll`, and the collecting of `spotifriend run`: asking others by hand, and saying what came."""
 
 from __future__ import annotations
 
@@ -39,6 +39,21 @@ def collect_everything(session: Session) -> None:
                 soft_wrap=True,
             )
             _print_troubles(session, listener, pulls)
+
+
+def look_up_genres(session: Session) -> None:
+    """Ask MusicBrainz about artists without genres, where it is turned on, and say how far that came."""
+    if session.settings.musicbrainz_contact is None:
+        return
+    outcome = session.execute("look_up", "Asking MusicBrainz")
+    session.require(outcome)
+    said = outcome.metadata["raw/musicbrainz"]
+    left = sum(said["artists_left"].values())
+    session.console.print(
+        f"MusicBrainz: {_number(said['answers'], 'answer')}; {_number(left, 'artist')} left to ask about."
+    )
+    if "stopped" in said:
+        session.console.print(f"[yellow]![/] {said['stopped']}", soft_wrap=True)
 
 
 def poll_everybody(session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,10 +11,16 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
+from spotifriend_dagster import cli, definitions
+from spotifriend_dagster.assets.resources import MoreFacts
 from spotifriend_dagster.cli import main
 from spotifriend_dagster.demo.listener import simulate
 from spotifriend_dagster.demo.spotify import Clock, Fault, SimulatedSpotify
+from spotifriend_dagster.sources.musicbrainz import MusicBrainz
+from spotifriend_dagster.sources.spotify.patience import Patience
+from spotifriend_dagster_tests.cleaned_home import CleaningHome
 from spotifriend_dagster_tests.collected_home import CollectedHome
+from spotifriend_dagster_tests.sources.small_musicbrainz import SmallMusicBrainz, serving
 
 Command = Callable[..., Result]
 
@@ -99,3 +106,24 @@ def test_a_run_collects_cleans_and_answers(command: Command, home: CollectedHome
     assert result.output.count("quota is used up") == 1
     assert "Taste through the day" in result.output
     assert home.frame("SELECT COUNT(*) AS plays FROM plays")["plays"].item() == 50
+
+
+def test_musicbrainz_is_asked_where_it_is_turned_on(
+    command: Command, server: SimulatedSpotify, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`run` says how far it came, and what ended it; without a contact nobody is asked."""
+    home = CleaningHome(tmp_path / "home", server)
+    home.sign_in("robin")
+    home.collect("poll")
+    home.clean()
+    monkeypatch.setattr(cli, "rebuild", lambda *_: None)
+    assert "MusicBrainz" not in command("run").output
+    with serving(SmallMusicBrainz({}, {})) as service:
+        client = MusicBrainz("robin@example.org", service.url, Patience(sleep=lambda _seconds: None))
+        facts = MoreFacts(home.settings.genres_file, home.path, client)
+        monkeypatch.setattr(definitions, "build_more_facts", lambda _settings: facts)
+        monkeypatch.setenv("SPOTIFRIEND_MUSICBRAINZ_CONTACT", "robin@example.org")
+        service.failures = [(503, {})] * 4
+        output = command("run").output
+        assert re.search(r"MusicBrainz: 0 answers; \d\d+ artists left to ask about\.", output)
+        assert "MusicBrainz is busy (status 503): nothing is lost" in output

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -252,6 +254,29 @@ def test_a_browser_that_connects_and_says_nothing_is_not_waited_for(nobody: Worl
 
     attempt(nobody, through_browser(app.redirect_uri, open_page, 10), app)
     assert nobody.token()
+
+
+def test_a_browser_that_is_closed_at_once_has_answered(
+    nobody: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    """A window that closes before its page is there, or a browser's second look for an icon: no wait, no traceback."""
+    app = replace(nobody.app, redirect_uri=f"http://127.0.0.1:{free_port()}/callback")
+    end_headers = BaseHTTPRequestHandler.end_headers
+
+    def end_headers_unless_closed(handler: BaseHTTPRequestHandler) -> None:
+        if handler.path.startswith("/callback"):
+            raise BrokenPipeError
+        end_headers(handler)
+
+    def open_page(address: str) -> None:
+        redirect = nobody.spotify.authorize(address, "robin")
+        with pytest.raises(http.client.RemoteDisconnected):
+            urllib.request.urlopen(redirect, timeout=5)
+
+    monkeypatch.setattr(BaseHTTPRequestHandler, "end_headers", end_headers_unless_closed)
+    attempt(nobody, through_browser(app.redirect_uri, open_page, 10), app)
+    assert nobody.token()
+    assert "".join(capfd.readouterr()) == ""
 
 
 def test_a_taken_port_is_said_before_a_page_opens(nobody: World):

@@ -180,14 +180,16 @@ def _listening(redirect_uri: str, answers: Queue[str]) -> Iterator[None]:
             asked = urlsplit(self.path)
             is_answer = asked.path == parts.path and asked.query != ""
             content = _PAGE.encode() if is_answer else b""
-            self.send_response(200 if is_answer else 404)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Content-Length", str(len(content)))
-            self.send_header("Referrer-Policy", "no-referrer")
-            self.end_headers()
-            self.wfile.write(content)
-            if is_answer:
-                answers.put(self.path)
+            try:
+                self.send_response(200 if is_answer else 404)
+                self.send_header("Content-Type", "text/html; charset=utf-8")
+                self.send_header("Content-Length", str(len(content)))
+                self.send_header("Referrer-Policy", "no-referrer")
+                self.end_headers()
+                self.wfile.write(content)
+            finally:  # an answer is one, whether or not the browser still wants its page
+                if is_answer:
+                    answers.put(self.path)
 
         def log_message(self, *_: object) -> None:
             """Nothing: the line would hold the code."""
@@ -195,6 +197,9 @@ def _listening(redirect_uri: str, answers: Queue[str]) -> Iterator[None]:
     class Server(ThreadingHTTPServer):
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            """Nothing: it is of a browser that was closed early, and its traceback would be a riddle."""
 
     try:
         server = Server((host, port), Handler)

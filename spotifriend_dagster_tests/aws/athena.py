@@ -47,6 +47,7 @@ _FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 _ROWS_AT_ONCE = 1000
 _ROWS_PER_FILE = 1000
 _PROPERTY = re.compile(r"(\w+)\s*=\s*'([^']*)'")
+_ZONED = ("AtTimeZone", "CurrentTimestamp", "FromISO8601Timestamp")
 _COMPRESSIONS = {"gzip": "gzip", "snappy": "snappy", "zstd": "zstd", "none": "none"}
 
 
@@ -349,7 +350,7 @@ def _unload_of(statement: str) -> tuple[str, str, dict[str, str]]:
     Raises:
         QueryFailed: it is none.
     """
-    tokens = sqlglot.tokenize(statement, "athena")
+    tokens = sqlglot.tokenize(statement, "trino")
     depth = 0
     for token in tokens[1:]:
         depth += {"(": 1, ")": -1}.get(token.text, 0) if token.token_type.name.endswith("PAREN") else 0
@@ -369,10 +370,9 @@ def _unload_of(statement: str) -> tuple[str, str, dict[str, str]]:
 
 def _refuse_zoned(sql: str) -> None:
     """Files of Hive have no instants with a zone."""
-    for selected in sqlglot.parse_one(sql, dialect="athena").selects:
+    for selected in sqlglot.parse_one(sql, dialect="trino").selects:
         value = selected.unalias()
-        is_zoned = isinstance(value, (sqlglot.exp.AtTimeZone, sqlglot.exp.CurrentTimestamp))
-        if is_zoned or value.name.lower() in ("with_timezone", "at_timezone", "from_iso8601_timestamp"):
+        if type(value).__name__ in _ZONED or value.name.lower() in ("with_timezone", "at_timezone"):
             raise QueryFailed("NOT_SUPPORTED: Unsupported Hive type: timestamp(3) with time zone")
 
 

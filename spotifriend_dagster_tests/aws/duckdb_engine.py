@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,6 +39,8 @@ READABLE = {
     "timestamp": ("timestamp", "bigint"),
     "list": ("array<string>",),
 }
+# What the dialect need not know, as only what is sent to Athena says it: an array as a text, for the CSV.
+_ARRAY_AS_JSON = re.compile(r'json_format\(CAST\((?P<array>[\w."]+) AS JSON\)\) AS "(?P<name>[^"]+)"')
 
 
 class DuckDBEngine:
@@ -52,6 +55,8 @@ class DuckDBEngine:
         Raises:
             QueryFailed: the dialect refuses the query, or it fails on the data.
         """
+        as_json = {found["name"] for found in _ARRAY_AS_JSON.finditer(sql)}
+        sql = _ARRAY_AS_JSON.sub(r'\g<array> AS "\g<name>"', sql)
         schema = {name: table.all_columns for name, table in plan.tables.items()}
         try:
             duckdb_sql = dialect.to_duckdb(sql, schema)
@@ -69,7 +74,20 @@ class DuckDBEngine:
         fields = [pa.field(name, _ARROW_TYPES.get(type_, pa.null())) for name, type_ in outputs]
         columns = [column.cast(field.type) for column, field in zip(found.columns, fields, strict=True)]
         types = tuple(OF_GLUE.get(type_, "unknown") for _, type_ in outputs)
-        return Answer(pa.Table.from_arrays(columns, schema=pa.schema(fields)), types)
+        answer = Answer(pa.Table.from_arrays(columns, schema=pa.schema(fields)), types)
+        for place, (name, _) in enumerate(outputs):
+            if name in as_json:
+                answer = _with_texts(answer, place)
+        return answer
+
+
+def _with_texts(answer: Answer, place: int) -> Answer:
+    """The answer with the texts of JSON of an array in its place."""
+    values = answer.rows.column(place).to_pylist()
+    texts = pa.array([None if value is None else orjson.dumps(value).decode() for value in values], pa.string())
+    name = answer.rows.column_names[place]
+    types = (*answer.types[:place], "varchar", *answer.types[place + 1 :])
+    return Answer(answer.rows.set_column(place, name, texts), types)
 
 
 def _rows(table: GlueTable, plan: Plan) -> pa.Table:

@@ -80,22 +80,26 @@ def glue_as_it_is() -> Iterator[None]:
 
 def _refuse_unless_valid(table_input: Mapping[str, Any]) -> None:
     """Hold a definition to the lengths and characters of Glue's own model, of which botocore checks nothing."""
-    for where, fault in faults(_table_input_shape(), table_input, "tableInput"):
+    for where, fault in faults_of(table_input):
         raise JsonRESTError("ValidationException", f"1 validation error detected: Value at '{where}' {fault}")
 
 
-def faults(shape: Shape, value: Any, where: str) -> Iterator[tuple[str, str]]:
-    """Where a value does not obey a shape's longest length or pattern, and how."""
+def faults_of(table_input: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where a definition does not obey Glue's longest lengths or characters, and how."""
+    return _faults(_model().shape_for("TableInput"), table_input, "tableInput")
+
+
+def _faults(shape: Shape, value: Any, where: str) -> Iterator[tuple[str, str]]:
     if isinstance(shape, StructureShape):
         for name, each in value.items():
-            yield from faults(shape.members[name], each, f"{where}.{name}")
+            yield from _faults(shape.members[name], each, f"{where}.{name}")
     elif shape.type_name == "list":
         for number, each in enumerate(value, 1):
-            yield from faults(shape.member, each, f"{where}.{number}")
+            yield from _faults(shape.member, each, f"{where}.{number}")
     elif shape.type_name == "map":
         for name, each in value.items():
-            yield from faults(shape.key, name, f"{where}.{name}")
-            yield from faults(shape.value, each, f"{where}.{name}")
+            yield from _faults(shape.key, name, f"{where}.{name}")
+            yield from _faults(shape.value, each, f"{where}.{name}")
     elif shape.type_name == "string":
         longest, pattern = shape.metadata.get("max"), shape.metadata.get("pattern")
         if longest is not None and len(value) > longest:
@@ -107,10 +111,6 @@ def faults(shape: Shape, value: Any, where: str) -> Iterator[tuple[str, str]]:
 @cache
 def _model() -> ServiceModel:
     return ServiceModel(Loader().load_service_model("glue", "service-2"), "glue")
-
-
-def _table_input_shape() -> Shape:
-    return _model().shape_for("TableInput")
 
 
 @cache

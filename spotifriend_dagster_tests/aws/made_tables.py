@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from spotifriend_dagster_tests.aws.asked import client
 from spotifriend_dagster_tests.aws.server import BUCKET, DATABASE
 
 _PARQUET = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
@@ -62,7 +62,7 @@ def define(
             **_FORMATS[form],
         },
     }
-    boto3.client("glue").create_table(DatabaseName=DATABASE, TableInput=definition)
+    client("glue").create_table(DatabaseName=DATABASE, TableInput=definition)
     return location
 
 
@@ -81,18 +81,18 @@ def put_json(key: str, rows: Iterable[Mapping[str, Any] | str]) -> int:
 
 def put(key: str, content: bytes) -> int:
     """Put an object."""
-    boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=content)
+    client("s3").put_object(Bucket=BUCKET, Key=key, Body=content)
     return len(content)
 
 
 def keys(prefix: str) -> list[str]:
     """The keys of the objects below a prefix."""
-    pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+    pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
     return [stored["Key"] for page in pages for stored in page.get("Contents", [])]
 
 
 def read(uri: str) -> bytes:
     """The content of an object, by its address."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    content: bytes = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    content: bytes = client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     return content

@@ -195,7 +195,7 @@ def plan(sql: str, database: str, region: str) -> Plan:
     tables = {name: glue_table(name, database, region) for name in sorted(_names(tree))}
     schema = {table.name: dict.fromkeys(table.all_columns, "varchar") for table in tables.values()}
     try:
-        resolved = qualify(tree, dialect="athena", schema=schema, expand_alias_refs=False)
+        resolved = qualify(tree, dialect="trino", schema=schema, expand_alias_refs=False)
         resolved = pushdown_projections(resolved)
     except sqlglot.errors.SqlglotError as error:
         raise QueryFailed(f"COLUMN_NOT_FOUND: {error}") from error
@@ -250,7 +250,7 @@ def _bytes_of_columns(file: File, columns: frozenset[str]) -> int:
 
 def _parsed(sql: str) -> exp.Expression:
     try:
-        tree = sqlglot.parse_one(sql, dialect="athena")
+        tree = sqlglot.parse_one(sql, dialect="trino")
     except sqlglot.errors.ParseError as error:
         raise QueryFailed(f"SYNTAX_ERROR: {error}") from error
     if not isinstance(tree, exp.Query):

@@ -4,10 +4,11 @@ Dagster loads `defs` from here; the command line and tests call `build_definitio
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import dagster as dg
 
-from spotifriend_dagster.assets.catalog import catalog
+from spotifriend_dagster.assets.catalog import catalog_asset
 from spotifriend_dagster.assets.cleaned import history, plays, recent_asset
 from spotifriend_dagster.assets.collected import collected_assets, pull_records
 from spotifriend_dagster.assets.insights import insight_assets
@@ -26,18 +27,68 @@ from spotifriend_dagster.lake.catalog import FolderCatalog
 from spotifriend_dagster.lake.engine import DuckDBEngine
 from spotifriend_dagster.lake.io_managers import TableIOManager
 from spotifriend_dagster.lake.secrets import FolderSecrets
-from spotifriend_dagster.lake.storage import FolderStorage
+from spotifriend_dagster.lake.storage import FolderStorage, StoredDocument
 from spotifriend_dagster.partitions import days_from
-from spotifriend_dagster.settings import ListenersFile, Settings, load_settings
+from spotifriend_dagster.settings import Aws, ListenersFile, Settings, load_settings
 from spotifriend_dagster.sources.musicbrainz import MusicBrainz
 from spotifriend_dagster.sources.spotify.app import SpotifyApp
+from spotifriend_dagster.sources.spotify.tokens import Secrets
+
+LISTENERS_KEY = "config/listeners.toml"
+"""Where the listeners are named in a lake that is no folder of this machine."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """What differs between the two homes: the lake's ports, where secrets are, and where the listeners are named."""
+
+    lake: Lake
+    secrets: Secrets
+    listeners: ListenersFile
+
+
+def build_home(settings: Settings, deployment: str | None = None) -> Home:
+    """The home that the settings name: the one place that asks which of the two it is.
+
+    Nothing is asked of AWS yet.
+
+    Args:
+        settings: where each home is.
+        deployment: another home than that of the settings.
+
+    Raises:
+        SettingsError: it is the aws home, and a setting that it needs is missing.
+    """
+    return build_aws_home(settings.aws) if (deployment or settings.deployment) == "aws" else build_local_home(settings)
+
+
+def build_local_home(settings: Settings) -> Home:
+    """The home in a folder of this machine."""
+    storage = FolderStorage(settings.lake)
+    catalog_ = FolderCatalog(storage)
+    lake = Lake(storage, catalog_, DuckDBEngine(storage, catalog_))
+    return Home(lake, FolderSecrets(settings.secrets), ListenersFile(settings.listeners_file))
+
+
+def build_aws_home(aws: Aws) -> Home:
+    """The home on S3, Glue, Athena and SSM. Only here are the libraries of AWS loaded."""
+    from spotifriend_dagster.lake.athena import AthenaEngine  # noqa: PLC0415 - heavy
+    from spotifriend_dagster.lake.aws import AwsClients  # noqa: PLC0415
+    from spotifriend_dagster.lake.glue import GlueCatalog  # noqa: PLC0415
+    from spotifriend_dagster.lake.parameters import ParameterSecrets  # noqa: PLC0415
+    from spotifriend_dagster.lake.s3 import S3Storage  # noqa: PLC0415
+
+    clients = AwsClients(aws.region)
+    storage = S3Storage(clients, aws.bucket, aws.prefix, aws.kms_key)
+    catalog_ = GlueCatalog(clients, aws.glue_database)
+    engine = AthenaEngine(clients, storage, catalog_, database=aws.glue_database, workgroup=aws.workgroup)
+    secrets = ParameterSecrets(clients, aws.parameter_prefix, aws.kms_key)
+    return Home(Lake(storage, catalog_, engine), secrets, ListenersFile(StoredDocument(storage, LISTENERS_KEY)))
 
 
 def build_lake(settings: Settings) -> Lake:
     """The lake of the home that the settings name."""
-    storage = FolderStorage(settings.lake)
-    catalog_ = FolderCatalog(storage)
-    return Lake(storage, catalog_, DuckDBEngine(storage, catalog_))
+    return build_home(settings).lake
 
 
 def build_app(settings: Settings) -> SpotifyApp:
@@ -50,9 +101,9 @@ def build_app(settings: Settings) -> SpotifyApp:
     )
 
 
-def build_secrets(settings: Settings) -> FolderSecrets:
+def build_secrets(settings: Settings) -> Secrets:
     """Where the home's secrets are."""
-    return FolderSecrets(settings.secrets)
+    return build_home(settings).secrets
 
 
 def build_spotify(settings: Settings) -> Spotify:
@@ -78,7 +129,8 @@ def build_definitions(
         loggers: what runs write their log to; Dagster's console by default.
         spotify: another Spotify side than that of the settings: one with a clock of its own.
     """
-    lake = build_lake(settings)
+    home = build_home(settings)
+    lake = home.lake
     days = days_from(settings.first_day)
     insights = insight_assets()
     with accepted_beta("backfill_policy"):
@@ -95,7 +147,7 @@ def build_definitions(
             musicbrainz,
             genres,
             features,
-            catalog,
+            catalog_asset(settings.first_day),
             *insights,
             listening_summary,
         ],
@@ -104,7 +156,7 @@ def build_definitions(
         schedules=SCHEDULES,
         resources={
             "lake": lake,
-            "listeners": ListenersFile(settings.listeners_file),
+            "listeners": home.listeners,
             "spotify": spotify or build_spotify(settings),
             "more_facts": build_more_facts(settings),
             "table_io_manager": TableIOManager(lake.storage),

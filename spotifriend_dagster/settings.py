@@ -8,13 +8,13 @@ import os
 import re
 import shutil
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError, field_validator
+from pydantic import ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from spotifriend_dagster.cleaning.time_zones import UnknownTimeZone, ZoneHistory
@@ -24,6 +24,16 @@ _EARLIEST_DAY = date(2006, 1, 1)
 _CLIENT_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")
 _CONTACT = re.compile(r"[!-~]+@[!-~]+|https?://[!-~]+")
 _LOOPBACK = ("127.0.0.1", "::1")
+_SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
+_OF_AWS = {
+    "bucket": r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+    "prefix": rf"({_SEGMENT}(/{_SEGMENT})*)?",
+    "region": r"[a-z]{2,4}(-[a-z]+)+-[0-9]+",
+    "glue_database": r"[a-z0-9_]{1,255}",
+    "workgroup": r"[A-Za-z0-9._-]{1,128}",
+    "kms_key": r"(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key/|(?=alias/)))?(alias/[\w/-]+|(mrk-)?[0-9a-f-]{32,36})",
+    "parameter_prefix": rf"(/(?!aws|ssm){_SEGMENT})(/{_SEGMENT}){{0,9}}",
+}
 _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -31,12 +41,29 @@ class SettingsError(Exception):
     """A setting is wrong: one sentence that names the setting, its value and what is allowed."""
 
 
+@dataclass(frozen=True)
+class Aws:
+    """Where the aws home is. Credentials are found by boto3's own chain: AWS_PROFILE, `aws sso login`, a role.
+
+    `bucket` and `prefix` are where the lake's objects are; `parameter_prefix` is where tokens are, in SSM; `kms_key`
+    encrypts both, instead of AWS's own keys.
+    """
+
+    region: str
+    bucket: str
+    prefix: str
+    glue_database: str
+    workgroup: str
+    parameter_prefix: str
+    kms_key: str | None
+
+
 class Settings(BaseSettings):
     """The environment's settings."""
 
     model_config = SettingsConfigDict(env_prefix="SPOTIFRIEND_", extra="forbid", frozen=True, env_ignore_empty=True)
 
-    deployment: Literal["local"] = "local"
+    deployment: Literal["local", "aws"] = "local"
     home: Path = Path(".spotifriend")
     first_day: date = date(2025, 1, 1)
     """The first day of collection that Dagster offers as a partition."""
@@ -47,6 +74,16 @@ class Settings(BaseSettings):
     spotify_accounts_url: str = "https://accounts.spotify.com"
     api_budget: int = 300
     """How many calls of the Web API are made for a listener on a UTC day, at most."""
+
+    region: str | None = None
+    bucket: str | None = None
+    prefix: str = ""
+    glue_database: str = "spotifriend"
+    workgroup: str = "spotifriend"
+    """Athena's workgroup, which says where results of queries go, and may limit what a query reads."""
+    parameter_prefix: str = "/spotifriend"
+    kms_key: str | None = None
+    """What encrypts objects and tokens; by default keys of AWS, which cost nothing."""
 
     musicbrainz_contact: str | None = None
     """An e-mail address or web page, which MusicBrainz wants to know of whoever asks; without one it is not asked."""
@@ -104,6 +141,13 @@ class Settings(BaseSettings):
             raise ValueError("nobody could be reached there")
         return said
 
+    @field_validator(*_OF_AWS, mode="after")
+    @classmethod
+    def _as_aws_names_it(cls, said: str | None, info: ValidationInfo) -> str | None:
+        if said is not None and not re.fullmatch(_OF_AWS[str(info.field_name)], said := said.strip()):
+            raise ValueError("AWS would not take it")
+        return said
+
     @field_validator("api_budget", mode="after")
     @classmethod
     def _some(cls, said: int) -> int:
@@ -112,8 +156,29 @@ class Settings(BaseSettings):
         return said
 
     @property
+    def aws(self) -> Aws:
+        """Where the aws home is.
+
+        Raises:
+            SettingsError: a setting is missing that has no default.
+        """
+        for name in ("region", "bucket"):
+            if getattr(self, name) is None:
+                raise SettingsError(
+                    f"SPOTIFRIEND_{name.upper()} is not set, and the aws home needs it: it must be {_ALLOWED[name]}."
+                )
+        return Aws(**{field.name: getattr(self, field.name) for field in fields(Aws)})
+
+    @property
+    def place(self) -> str:
+        """Where the home of this deployment is, for people."""
+        if self.deployment == "local":
+            return str(self.home)
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+
+    @property
     def lake(self) -> Path:
-        """Where the lake is."""
+        """Where the local lake is."""
         return self.home / "lake"
 
     @property
@@ -137,35 +202,48 @@ class Settings(BaseSettings):
         return self.home / "listeners.toml"
 
 
+_ALLOWED = {
+    "deployment": "local or aws",
+    "home": "a folder, or where one can be made",
+    "first_day": f"a date, YYYY-MM-DD, from {_EARLIEST_DAY} to today",
+    "spotify_client_id": "the letters and digits that the app's page on developer.spotify.com/dashboard shows",
+    "spotify_redirect_uri": "http://127.0.0.1:<port>/<path>, as it is registered with the app",
+    "spotify_api_url": "an https address (http on this machine only)",
+    "spotify_accounts_url": "an https address (http on this machine only)",
+    "api_budget": "a number of calls, 1 or more",
+    "musicbrainz_contact": "an e-mail address or the address of a web page",
+    "region": "the region of AWS in which the bucket is, such as eu-central-1",
+    "bucket": "the name of the S3 bucket that holds the lake",
+    "prefix": "where in the bucket the lake is: names between slashes, or nothing",
+    "glue_database": "the name of a database of Glue: lower-case letters, digits and _",
+    "workgroup": "the name of a workgroup of Athena",
+    "parameter_prefix": "where in SSM's parameters tokens are: /names/between/slashes, not of aws or ssm",
+    "kms_key": "a key of KMS: its id, its ARN, or alias/<name>",
+}
+"""What each setting may be, for people."""
+
+
 def load_settings(**overrides: Any) -> Settings:
     """The settings of this process.
 
     Raises:
         SettingsError: one of them is wrong.
     """
-    allowed = {
-        "deployment": "local",
-        "home": "a folder, or where one can be made",
-        "first_day": f"a date, YYYY-MM-DD, from {_EARLIEST_DAY} to today",
-        "spotify_client_id": "the letters and digits that the app's page on developer.spotify.com/dashboard shows",
-        "spotify_redirect_uri": "http://127.0.0.1:<port>/<path>, as it is registered with the app",
-        "spotify_api_url": "an https address (http on this machine only)",
-        "spotify_accounts_url": "an https address (http on this machine only)",
-        "api_budget": "a number of calls, 1 or more",
-        "musicbrainz_contact": "an e-mail address or the address of a web page",
-    }
     known = {f"SPOTIFRIEND_{name.upper()}" for name in Settings.model_fields}
     for variable in os.environ:
         if variable.startswith("SPOTIFRIEND_") and variable not in known:
             raise SettingsError(f"{variable} is not a setting; the settings are {', '.join(sorted(known))}.")
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
         raise SettingsError(
-            f"SPOTIFRIEND_{name.upper()} is {str(first['input'])!r}, but it must be {allowed[name]}."
+            f"SPOTIFRIEND_{name.upper()} is {str(first['input'])!r}, but it must be {_ALLOWED[name]}."
         ) from None
+    if settings.deployment == "aws":
+        _ = settings.aws  # what is missing is said before anything begins
+    return settings
 
 
 @dataclass(frozen=True)
@@ -181,11 +259,21 @@ class Listener:
     include_private_sessions: bool = False
 
 
+class Document(Protocol):
+    """A text that is kept elsewhere than in a file: in the lake itself. Its `str` is what people call it."""
+
+    def read(self) -> bytes | None:
+        """Its content; None where there is none."""
+
+    def write(self, content: bytes) -> None:
+        """Replace it in one step."""
+
+
 @dataclass(frozen=True)
 class ListenersFile:
     """listeners.toml: read when a run needs it, so that an edit counts from the next run on."""
 
-    path: Path
+    path: Path | Document
 
     def read(self) -> dict[str, Listener]:
         """The listeners by id; none where there is no file.
@@ -194,9 +282,7 @@ class ListenersFile:
             SettingsError: the file cannot be read, or says something that it may not.
         """
         try:
-            document = tomllib.loads(self.path.read_text("utf-8-sig"))
-        except FileNotFoundError:
-            return {}
+            document = tomllib.loads((self._content() or b"").decode("utf-8-sig"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{self.path} cannot be read as TOML ({error}): correct it there.") from None
         return {id_: self._listener(id_, said) for id_, said in document.items()}
@@ -236,27 +322,41 @@ class ListenersFile:
         self._listener(listener, {"display_name": display_name, "time_zone": said})
         name = json.dumps(display_name, ensure_ascii=False)  # a text of JSON is one of TOML
         section = f"[{listener}]\ndisplay_name = {name}\ntime_zone = {_time_zone_toml(zones)}\n"
-        target = self.path.resolve()  # a link stays one
-        partial = target.with_suffix(".partial")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            before = target.read_bytes() + b"\n" if target.exists() else _LISTENERS_HEADER.encode()
-            partial.write_bytes(before + section.encode())
-            if target.exists():
-                shutil.copymode(target, partial)
-            partial.replace(target)
+            before = self._content()
+            self._replace((_LISTENERS_HEADER.encode() if before is None else before + b"\n") + section.encode())
         except OSError as error:
             raise SettingsError(
                 f"{self.path} cannot be written ({error.strerror}): make it writable, or choose another "
                 "SPOTIFRIEND_HOME."
             ) from None
 
+    def _content(self) -> bytes | None:
+        if not isinstance(self.path, Path):
+            return self.path.read()
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def _replace(self, content: bytes) -> None:
+        if not isinstance(self.path, Path):
+            self.path.write(content)
+            return
+        target = self.path.resolve()  # a link stays one
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_suffix(".partial")
+        partial.write_bytes(content)
+        if target.exists():
+            shutil.copymode(target, partial)
+        partial.replace(target)
+
     def _listener(self, id_: str, said: Any) -> Listener:
-        where = f"{self.path.name}, [{id_}]"
+        file = str(self.path).rpartition("/")[2]
+        where = f"{file}, [{id_}]"
         if not isinstance(said, dict):
             raise SettingsError(
-                f"{self.path.name}: {id_} = {said!r} stands outside of a listener's section: write it below a line "
-                "such as [me]."
+                f"{file}: {id_} = {said!r} stands outside of a listener's section: write it below a line such as [me]."
             )
         if not LISTENER_ID.fullmatch(id_):
             raise SettingsError(

@@ -71,8 +71,8 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
-        ("DEPLOYMENT", "xyz", "local"),
-        ("DEPLOYMENT", "LOCAL", "local"),
+        ("DEPLOYMENT", "xyz", "local or aws"),
+        ("DEPLOYMENT", "LOCAL", "local or aws"),
         (
             "SPOTIFY_CLIENT_ID",
             "your client id",
@@ -137,9 +137,11 @@ def test_a_misspelt_variable_is_not_passed_over(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(SettingsError) as refused:
         load_settings()
     assert str(refused.value) == (
-        "SPOTIFRIEND_HOMES is not a setting; the settings are SPOTIFRIEND_API_BUDGET, SPOTIFRIEND_DEPLOYMENT, "
-        "SPOTIFRIEND_FIRST_DAY, SPOTIFRIEND_HOME, SPOTIFRIEND_MUSICBRAINZ_CONTACT, SPOTIFRIEND_SPOTIFY_ACCOUNTS_URL, "
-        "SPOTIFRIEND_SPOTIFY_API_URL, SPOTIFRIEND_SPOTIFY_CLIENT_ID, SPOTIFRIEND_SPOTIFY_REDIRECT_URI."
+        "SPOTIFRIEND_HOMES is not a setting; the settings are SPOTIFRIEND_API_BUDGET, SPOTIFRIEND_BUCKET, "
+        "SPOTIFRIEND_DEPLOYMENT, SPOTIFRIEND_FIRST_DAY, SPOTIFRIEND_GLUE_DATABASE, SPOTIFRIEND_HOME, "
+        "SPOTIFRIEND_KMS_KEY, SPOTIFRIEND_MUSICBRAINZ_CONTACT, SPOTIFRIEND_PARAMETER_PREFIX, SPOTIFRIEND_PREFIX, "
+        "SPOTIFRIEND_REGION, SPOTIFRIEND_SPOTIFY_ACCOUNTS_URL, SPOTIFRIEND_SPOTIFY_API_URL, "
+        "SPOTIFRIEND_SPOTIFY_CLIENT_ID, SPOTIFRIEND_SPOTIFY_REDIRECT_URI, SPOTIFRIEND_WORKGROUP."
     )
 
 

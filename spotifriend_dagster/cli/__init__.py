@@ -111,7 +111,7 @@ def status(session: Session) -> None:
         engine=session.lake.engine,
         names={id_: person.display_name for id_, person in session.listeners.read().items()},
         instance=session.instance,
-        home=session.settings.home,
+        place=session.settings.place,
     )
     print_consent(session, list(session.listeners.read()))
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from spotifriend_dagster.assets.resources import Lake
     from spotifriend_dagster.automation.runs import RunOutcome
     from spotifriend_dagster.collecting.pulls import Spotify
+    from spotifriend_dagster.definitions import Home
     from spotifriend_dagster.settings import ListenersFile, Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -95,18 +96,21 @@ class Session:
         return load_settings()
 
     @functools.cached_property
+    def home(self) -> Home:
+        """The home of this process."""
+        from spotifriend_dagster.definitions import build_home
+
+        return build_home(self.settings)
+
+    @functools.cached_property
     def listeners(self) -> ListenersFile:
         """Who there is."""
-        from spotifriend_dagster.settings import ListenersFile
-
-        return ListenersFile(self.settings.listeners_file)
+        return self.home.listeners
 
     @functools.cached_property
     def lake(self) -> Lake:
         """The lake of this home."""
-        from spotifriend_dagster.definitions import build_lake
-
-        return build_lake(self.settings)
+        return self.home.lake
 
     @functools.cached_property
     def spotify(self) -> Spotify:

@@ -128,6 +128,32 @@ class Storage(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class StoredDocument:
+    """An object that people edit, and call by its URI."""
+
+    storage: Storage
+    key: str
+
+    def read(self) -> bytes | None:
+        """Its content; None where there is none."""
+        try:
+            return self.storage.read(self.key)
+        except ObjectMissing:
+            return None
+
+    def write(self, content: bytes) -> None:
+        """Replace it in one step.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        self.storage.write(self.key, content)
+
+    def __str__(self) -> str:
+        return self.storage.uri(self.key)
+
+
 class FolderStorage:
     """Objects as files in a folder.
 

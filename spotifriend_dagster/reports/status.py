@@ -11,8 +11,6 @@ from rich.markup import escape
 from spotifriend_dagster.reports.terminal import columns_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dagster import DagsterInstance
     from rich.console import Console
 
@@ -29,7 +27,7 @@ def print_status(
     engine: Engine,
     names: Mapping[str, str],
     instance: DagsterInstance,
-    home: Path,
+    place: str,
 ) -> None:
     """Listeners, coverage, the last runs, failed checks, size.
 
@@ -40,11 +38,11 @@ def print_status(
         engine: what answers questions about them.
         names: the listeners' names, by id.
         instance: where the runs are noted.
-        home: where all of this is.
+        place: where all of this is.
     """
     stored = storage.list("")
     size = sum(item.size for item in stored)
-    console.print(f"[bold]Lake[/] {home}: {len(stored):,} objects, {size / 1e6:,.1f} MB")
+    console.print(f"[bold]Lake[/] {escape(place)}: {len(stored):,} objects, {size / 1e6:,.1f} MB")
     console.print()
     _print_listeners(console, catalog, engine, names)
     console.print()

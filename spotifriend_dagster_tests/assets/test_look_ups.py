@@ -12,7 +12,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from spotifriend_dagster.assets.catalog import catalog
+from spotifriend_dagster.assets.catalog import catalog_asset
 from spotifriend_dagster.assets.cleaned import history, plays, recent_asset
 from spotifriend_dagster.assets.raw import streaming_history
 from spotifriend_dagster.assets.specs import accepted_beta, asset_key
@@ -55,7 +55,7 @@ def cleaned(truth: Truth, tmp_path_factory: pytest.TempPathFactory) -> Home:
     polled = dg.AssetSpec(asset_key(RECENTLY_PLAYED), partitions_def=days)
     config = {"ops": {"raw__streaming_history": {"config": {"path": str(export), "listener": "robin"}}}}
     done = dg.materialize(
-        [streaming_history, polled, history, recent, plays, catalog],
+        [streaming_history, polled, history, recent, plays, catalog_asset(home.settings.first_day)],
         resources={
             "lake": home.lake,
             "listeners": home.listeners,

@@ -74,6 +74,7 @@ def glue_as_it_is() -> Iterator[None]:
         mock.patch.object(GlueResponse, "update_table", update_table),
         mock.patch.object(FakeTable, "as_dict", as_glue_says),
         mock.patch.object(GlueResponse, "get_column_statistics_for_table", no_statistics, create=True),
+        mock.patch.object(GlueResponse, "update_column_statistics_for_table", no_statistics, create=True),
     ):
         yield
 

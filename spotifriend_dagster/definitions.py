@@ -3,8 +3,10 @@
 Dagster loads `defs` from here; the command line and tests call `build_definitions` with settings of their own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import dagster as dg
 
@@ -26,25 +28,31 @@ from spotifriend_dagster.collecting.pulls import Spotify
 from spotifriend_dagster.lake.catalog import FolderCatalog
 from spotifriend_dagster.lake.engine import DuckDBEngine
 from spotifriend_dagster.lake.io_managers import TableIOManager
+from spotifriend_dagster.lake.moving import fetch
 from spotifriend_dagster.lake.secrets import FolderSecrets
 from spotifriend_dagster.lake.storage import FolderStorage, StoredDocument
 from spotifriend_dagster.partitions import days_from
-from spotifriend_dagster.settings import Aws, ListenersFile, Settings, load_settings
+from spotifriend_dagster.settings import ListenersFile, Settings, load_settings
 from spotifriend_dagster.sources.musicbrainz import MusicBrainz
 from spotifriend_dagster.sources.spotify.app import SpotifyApp
 from spotifriend_dagster.sources.spotify.tokens import Secrets
 
-LISTENERS_KEY = "config/listeners.toml"
-"""Where the listeners are named in a lake that is no folder of this machine."""
+USER_FILES = "config"
+"""The folder, in a lake that is no folder of this machine, of the files that people write themselves."""
 
 
 @dataclass(frozen=True)
 class Home:
-    """What differs between the two homes: the lake's ports, where secrets are, and where the listeners are named."""
+    """What differs between the two homes: the lake's ports, where secrets are, and where people write themselves.
+
+    `user_file` gives a file by its name; `user_files` gives the folder of this machine in which they all are now.
+    """
 
     lake: Lake
     secrets: Secrets
     listeners: ListenersFile
+    user_file: Callable[[str], StoredDocument]
+    user_files: Callable[[], Path]
 
 
 def build_home(settings: Settings, deployment: str | None = None) -> Home:
@@ -59,7 +67,7 @@ def build_home(settings: Settings, deployment: str | None = None) -> Home:
     Raises:
         SettingsError: it is the aws home, and a setting that it needs is missing.
     """
-    return build_aws_home(settings.aws) if (deployment or settings.deployment) == "aws" else build_local_home(settings)
+    return build_aws_home(settings) if (deployment or settings.deployment) == "aws" else build_local_home(settings)
 
 
 def build_local_home(settings: Settings) -> Home:
@@ -67,23 +75,40 @@ def build_local_home(settings: Settings) -> Home:
     storage = FolderStorage(settings.lake)
     catalog_ = FolderCatalog(storage)
     lake = Lake(storage, catalog_, DuckDBEngine(storage, catalog_))
-    return Home(lake, FolderSecrets(settings.secrets), ListenersFile(settings.listeners_file))
+    return Home(
+        lake=lake,
+        secrets=FolderSecrets(settings.secrets),
+        listeners=ListenersFile(settings.listeners_file),
+        user_file=partial(StoredDocument, FolderStorage(settings.home)),
+        user_files=lambda: settings.home,
+    )
 
 
-def build_aws_home(aws: Aws) -> Home:
-    """The home on S3, Glue, Athena and SSM. Only here are the libraries of AWS loaded."""
+def build_aws_home(settings: Settings) -> Home:
+    """The home on S3, Glue, Athena and SSM. Only here are the libraries of AWS loaded.
+
+    Raises:
+        SettingsError: a setting that it needs is missing.
+    """
     from spotifriend_dagster.lake.athena import AthenaEngine  # noqa: PLC0415 - heavy
     from spotifriend_dagster.lake.aws import AwsClients  # noqa: PLC0415
     from spotifriend_dagster.lake.glue import GlueCatalog  # noqa: PLC0415
     from spotifriend_dagster.lake.parameters import ParameterSecrets  # noqa: PLC0415
     from spotifriend_dagster.lake.s3 import S3Storage  # noqa: PLC0415
 
+    aws = settings.aws
     clients = AwsClients(aws.region)
     storage = S3Storage(clients, aws.bucket, aws.prefix, aws.kms_key)
     catalog_ = GlueCatalog(clients, aws.glue_database)
     engine = AthenaEngine(clients, storage, catalog_, database=aws.glue_database, workgroup=aws.workgroup)
-    secrets = ParameterSecrets(clients, aws.parameter_prefix, aws.kms_key)
-    return Home(Lake(storage, catalog_, engine), secrets, ListenersFile(StoredDocument(storage, LISTENERS_KEY)))
+    listeners = StoredDocument(storage, f"{USER_FILES}/{settings.listeners_file.name}")
+    return Home(
+        lake=Lake(storage, catalog_, engine),
+        secrets=ParameterSecrets(clients, aws.parameter_prefix, aws.kms_key),
+        listeners=ListenersFile(listeners),
+        user_file=lambda name: StoredDocument(storage, f"{USER_FILES}/{name}"),
+        user_files=partial(fetch, storage, USER_FILES, settings.home / USER_FILES),
+    )
 
 
 def build_lake(settings: Settings) -> Lake:
@@ -114,7 +139,7 @@ def build_spotify(settings: Settings) -> Spotify:
 def build_more_facts(settings: Settings) -> MoreFacts:
     """Where more is known of music than Spotify says."""
     contact = settings.musicbrainz_contact
-    return MoreFacts(settings.genres_file, settings.home, MusicBrainz(contact) if contact else None)
+    return MoreFacts(build_home(settings).user_files, MusicBrainz(contact) if contact else None)
 
 
 def build_definitions(

@@ -192,11 +192,6 @@ class Settings(BaseSettings):
         return self.home / "dagster"
 
     @property
-    def genres_file(self) -> Path:
-        """Where the user may say genres of artists. A file `audio_features` lies beside it."""
-        return self.home / "genres.csv"
-
-    @property
     def listeners_file(self) -> Path:
         """Where the listeners are named."""
         return self.home / "listeners.toml"

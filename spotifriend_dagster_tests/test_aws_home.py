@@ -12,7 +12,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from spotifriend_dagster.definitions import LISTENERS_KEY, build_definitions, build_home
+from spotifriend_dagster.definitions import build_definitions, build_home
 from spotifriend_dagster.lake.storage import FolderStorage, StoredDocument
 from spotifriend_dagster.settings import Aws, ListenersFile, Settings, SettingsError, load_settings
 from spotifriend_dagster_tests.aws.server import BUCKET, DATABASE, REGION, WORKGROUP, AwsServer, aws_server
@@ -139,7 +139,7 @@ def test_the_listeners_of_an_aws_home_are_in_its_bucket(server: AwsServer, tmp_p
     home.listeners.add("anna", "Anna", "Europe/London")
     home.listeners.add("ben", "Ben", "Asia/Tokyo")
     assert sorted(build_home(settings).listeners.read()) == ["anna", "ben"]
-    assert home.lake.storage.read(LISTENERS_KEY).decode().startswith("# The people whose listening")
+    assert home.lake.storage.read("config/listeners.toml").decode().startswith("# The people whose listening")
     with pytest.raises(SettingsError, match=rf"s3://{BUCKET}/lake/config/listeners.toml names no listener 'carla'"):
         home.listeners.get("carla")
     assert not (tmp_path / "home").exists()

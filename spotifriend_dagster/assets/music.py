@@ -54,7 +54,7 @@ def genres(  # noqa: PLR0917 - Dagster passes inputs by name
     """Find the genres of artists and of listens: from the user's file, else Spotify, else MusicBrainz."""
     failures: dict[str, str] = {}
     of_plays: list[Part] = []
-    file = read_genres(more_facts.genres_file)
+    file = read_genres(more_facts.user_files() / "genres.csv")
 
     def of_artists() -> Iterator[Part]:
         def find(listener: str) -> Genres:
@@ -95,7 +95,7 @@ def features(
 ) -> Iterator[Any]:
     """Find the audio features of the tracks in plays: from the user's file, else Spotify."""
     failures: dict[str, str] = {}
-    file = read_audio_features(more_facts.features_folder)
+    file = read_audio_features(more_facts.user_files())
 
     def parts() -> Iterator[Part]:
         def find(listener: str) -> pd.DataFrame:

@@ -59,7 +59,8 @@ def musicbrainz(
     if more_facts.musicbrainz is None:
         yield dg.MaterializeResult(metadata={"off": MUSICBRAINZ_IS_OFF})
     else:
-        asking = _Asking(lake.storage, more_facts.musicbrainz, read_genres(more_facts.genres_file).rows)
+        own = read_genres(more_facts.user_files() / "genres.csv").rows
+        asking = _Asking(lake.storage, more_facts.musicbrainz, own)
         present = StoredTable(lake.storage, PLAYS).listeners()
         left = dict(each_listener(present, asking.ask_for, failures, context.log))
         stopped = asking.stopped

@@ -1,6 +1,6 @@
 """What assets and checks are handed: the lake, and the listeners. Built in definitions.py."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,11 +25,10 @@ class Lake:
 class MoreFacts:
     """Where more is known of music than Spotify says: the user's own files, and MusicBrainz where it is turned on.
 
-    `features_folder` is where an `audio_features` file may lie.
+    `user_files` gives the folder in which they are now: `genres.csv`, `audio_features.csv` or `.parquet`, or none.
     """
 
-    genres_file: Path
-    features_folder: Path
+    user_files: Callable[[], Path]
     musicbrainz: MusicBrainz | None = None
 
 

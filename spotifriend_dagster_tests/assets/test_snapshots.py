@@ -220,7 +220,7 @@ def test_musicbrainz_is_asked_until_all_is_known_and_then_no_more(truth: Truth, 
         assert "robin@example.org" not in raw
 
         somebody = home.frame("SELECT MIN(artist_name) AS name FROM plays")["name"].item()
-        home.settings.genres_file.write_text(f"artist,genre\n{somebody},My Own\nnobody\n", "utf-8")
+        (home.path / "genres.csv").write_text(f"artist,genre\n{somebody},My Own\nnobody\n", "utf-8")
         (tmp_path / "audio_features.csv").write_text("mood\nblue\n", "utf-8")
         failed = {(asset, check) for asset, check, severity in home.clean().failed_checks if severity == "WARN"}
         assert failed == {

@@ -120,7 +120,7 @@ def test_musicbrainz_is_asked_where_it_is_turned_on(
     assert "MusicBrainz" not in command("run").output
     with serving(SmallMusicBrainz({}, {})) as service:
         client = MusicBrainz("robin@example.org", service.url, Patience(sleep=lambda _seconds: None))
-        facts = MoreFacts(home.settings.genres_file, home.path, client)
+        facts = MoreFacts(lambda: home.path, client)
         monkeypatch.setattr(definitions, "build_more_facts", lambda _settings: facts)
         monkeypatch.setenv("SPOTIFRIEND_MUSICBRAINZ_CONTACT", "robin@example.org")
         service.failures = [(503, {})] * 4

@@ -8,7 +8,7 @@ from functools import cached_property
 import dagster as dg
 import pandas as pd
 
-from spotifriend_dagster.assets.catalog import catalog, catalog_key
+from spotifriend_dagster.assets.catalog import catalog_asset, catalog_key
 from spotifriend_dagster.assets.cleaned import history, plays, recent_asset
 from spotifriend_dagster.assets.collected import collected_assets, pull_records
 from spotifriend_dagster.assets.music import features, genres
@@ -47,6 +47,7 @@ class CleaningHome(CollectedHome):
     @cached_property
     def _cleaning(self) -> dg.Definitions:
         days = days_from(self.settings.first_day)
+        catalog = catalog_asset(self.settings.first_day)
         with accepted_beta("backfill_policy"):
             daily = [recent_asset(days), snapshots_asset(days)]
         cleaned = [*daily, history, plays, genres, features, catalog]

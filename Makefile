@@ -21,7 +21,7 @@ ui: .venv/installed ## Dagster's UI on 127.0.0.1, over your lake, or over the de
 	@SPOTIFRIEND_HOME="$(or $(SPOTIFRIEND_HOME),$(if $(wildcard .spotifriend/lake),.spotifriend,$(HOME_OF_DEMO)))" $(BIN)/spotifriend ui
 
 test: .venv/installed-dev lint types ## Lint, types and all tests but those on Trino
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 test-trino: .venv/installed-dev ## The SQL on a real Trino, which Athena is made of; needs a JDK, 17 or later, and Maven
 	$(BIN)/pytest -m trino

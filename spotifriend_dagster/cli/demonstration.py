@@ -44,7 +44,7 @@ def demo(session: Session, path: Path | None, zone: str | None) -> None:
         listener = LISTENER
         consent = show_simulated(session, Plan())
         print_answers(session, listener)
-        _print_live(session, listener, consent)
+        print_live(session, listener, consent)
     else:
         listener = DEFAULT_LISTENER
         session.ensure_listener(listener, zone, None)
@@ -139,7 +139,8 @@ def _collect(session: Session, server: SimulatedSpotify, plan: Plan, listener: s
         collect_everything(session)  # by the jobs, so that Dagster has notes of the last day
 
 
-def _print_live(session: Session, listener: str, consent: str) -> None:
+def print_live(session: Session, listener: str, consent: str) -> None:
+    """Say what the live weeks came to."""
     from spotifriend_dagster.reports.collection import print_collection
 
     session.console.print("\n[bold cyan]Collected live, and joined with the history[/]")

@@ -3,7 +3,7 @@
 Dagster loads `defs` from here; the command line and tests call `build_definitions` with settings of their own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from spotifriend_dagster.checks.rules import rules_across_tables
 from spotifriend_dagster.collecting.pulls import Spotify
 from spotifriend_dagster.lake.catalog import FolderCatalog
 from spotifriend_dagster.lake.engine import DuckDBEngine
+from spotifriend_dagster.lake.examination import Finding, examine_folder
 from spotifriend_dagster.lake.io_managers import TableIOManager
 from spotifriend_dagster.lake.moving import fetch
 from spotifriend_dagster.lake.secrets import FolderSecrets
@@ -45,7 +46,8 @@ USER_FILES = "config"
 class Home:
     """What differs between the two homes: the lake's ports, where secrets are, and where people write themselves.
 
-    `user_file` gives a file by its name; `user_files` gives the folder of this machine in which they all are now.
+    `user_file` gives a file by its name; `user_files` gives the folder of this machine in which they all are now;
+    `examine` tests what the home needs.
     """
 
     lake: Lake
@@ -53,6 +55,7 @@ class Home:
     listeners: ListenersFile
     user_file: Callable[[str], StoredDocument]
     user_files: Callable[[], Path]
+    examine: Callable[[], Iterator[Finding]]
 
 
 def build_home(settings: Settings, deployment: str | None = None) -> Home:
@@ -74,13 +77,13 @@ def build_local_home(settings: Settings) -> Home:
     """The home in a folder of this machine."""
     storage = FolderStorage(settings.lake)
     catalog_ = FolderCatalog(storage)
-    lake = Lake(storage, catalog_, DuckDBEngine(storage, catalog_))
     return Home(
-        lake=lake,
+        lake=Lake(storage, catalog_, DuckDBEngine(storage, catalog_)),
         secrets=FolderSecrets(settings.secrets),
         listeners=ListenersFile(settings.listeners_file),
         user_file=partial(StoredDocument, FolderStorage(settings.home)),
         user_files=lambda: settings.home,
+        examine=lambda: examine_folder(settings.home, settings.lake, settings.secrets),
     )
 
 
@@ -92,6 +95,7 @@ def build_aws_home(settings: Settings) -> Home:
     """
     from spotifriend_dagster.lake.athena import AthenaEngine  # noqa: PLC0415 - heavy
     from spotifriend_dagster.lake.aws import AwsClients  # noqa: PLC0415
+    from spotifriend_dagster.lake.aws_examination import AwsExamination  # noqa: PLC0415
     from spotifriend_dagster.lake.glue import GlueCatalog  # noqa: PLC0415
     from spotifriend_dagster.lake.parameters import ParameterSecrets  # noqa: PLC0415
     from spotifriend_dagster.lake.s3 import S3Storage  # noqa: PLC0415
@@ -101,13 +105,14 @@ def build_aws_home(settings: Settings) -> Home:
     storage = S3Storage(clients, aws.bucket, aws.prefix, aws.kms_key)
     catalog_ = GlueCatalog(clients, aws.glue_database)
     engine = AthenaEngine(clients, storage, catalog_, database=aws.glue_database, workgroup=aws.workgroup)
-    listeners = StoredDocument(storage, f"{USER_FILES}/{settings.listeners_file.name}")
+    secrets = ParameterSecrets(clients, aws.parameter_prefix, aws.kms_key)
     return Home(
         lake=Lake(storage, catalog_, engine),
-        secrets=ParameterSecrets(clients, aws.parameter_prefix, aws.kms_key),
-        listeners=ListenersFile(listeners),
+        secrets=secrets,
+        listeners=ListenersFile(StoredDocument(storage, f"{USER_FILES}/{settings.listeners_file.name}")),
         user_file=lambda name: StoredDocument(storage, f"{USER_FILES}/{name}"),
         user_files=partial(fetch, storage, USER_FILES, settings.home / USER_FILES),
+        examine=AwsExamination(clients, storage, catalog_, engine, secrets).findings,
     )
 
 

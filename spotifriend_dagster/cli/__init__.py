@@ -1,7 +1,8 @@
 """`spotifriend`: the command line. Every command is a thin layer over a room: jobs, the lake, reports.
 
 What a command works with is in `session.py`, importing in `importing.py`, signing in and out in `consent.py`,
-collecting in `collecting.py`, the demonstration in `demonstration.py`. What people read is made in `reports/`.
+collecting in `collecting.py`, the demonstration in `demonstration.py`, moving and testing a home in `moving.py`. What
+people read is made in `reports/`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from spotifriend_dagster.cli.collecting import collect_everything, look_up_genre
 from spotifriend_dagster.cli.consent import login, logout, print_consent
 from spotifriend_dagster.cli.demonstration import demo
 from spotifriend_dagster.cli.importing import import_, print_answers, rebuild
+from spotifriend_dagster.cli.moving import doctor, sync
 from spotifriend_dagster.cli.session import Session, UserError, pass_session, speaks_plainly
 
 
@@ -44,6 +46,8 @@ main.add_command(login)
 main.add_command(logout)
 main.add_command(poll)
 main.add_command(demo)
+main.add_command(sync)
+main.add_command(doctor)
 
 
 @main.command()

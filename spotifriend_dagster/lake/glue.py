@@ -30,13 +30,13 @@ class GlueCatalog(Catalog):
 
     def __init__(self, clients: AwsClients, database: str) -> None:
         self._clients = clients
-        self._database = database
+        self.database = database
 
     def get(self, name: str) -> CatalogTable | None:
         """See Catalog."""
         with self._asked(f"The table {name} cannot be looked up") as glue:
             try:
-                return _table(glue.get_table(DatabaseName=self._database, Name=name)["Table"])
+                return _table(glue.get_table(DatabaseName=self.database, Name=name)["Table"])
             except glue.exceptions.EntityNotFoundException as error:
                 self._require_database(error)
                 return None
@@ -45,7 +45,7 @@ class GlueCatalog(Catalog):
         """See Catalog. A view that somebody made beside the lake's tables is none of them."""
         with self._asked("The tables cannot be listed") as glue:
             try:
-                pages = list(glue.get_paginator("get_tables").paginate(DatabaseName=self._database))
+                pages = list(glue.get_paginator("get_tables").paginate(DatabaseName=self.database))
             except glue.exceptions.EntityNotFoundException as error:
                 self._require_database(error)
                 raise
@@ -59,9 +59,9 @@ class GlueCatalog(Catalog):
         with self._asked(f"The table {name} cannot be defined, and is as it was") as glue:
             try:
                 if expected is None:
-                    glue.create_table(DatabaseName=self._database, TableInput=table_input)
+                    glue.create_table(DatabaseName=self.database, TableInput=table_input)
                 else:
-                    glue.update_table(DatabaseName=self._database, TableInput=table_input, VersionId=expected)
+                    glue.update_table(DatabaseName=self.database, TableInput=table_input, VersionId=expected)
             except glue.exceptions.EntityNotFoundException as error:
                 self._require_database(error)
                 raise conflict from None  # it was removed since it was read
@@ -76,7 +76,7 @@ class GlueCatalog(Catalog):
         with self._asked(f"The history of the table {name} cannot be read") as glue:
             paginator = glue.get_paginator("get_table_versions")
             try:
-                pages = list(paginator.paginate(DatabaseName=self._database, TableName=name))
+                pages = list(paginator.paginate(DatabaseName=self.database, TableName=name))
             except glue.exceptions.EntityNotFoundException as error:
                 self._require_database(error)
                 return []
@@ -87,19 +87,19 @@ class GlueCatalog(Catalog):
         with self._asked(f"Old versions of the table {name} cannot be removed") as glue:
             for version in versions:
                 with suppress(glue.exceptions.EntityNotFoundException):  # another run was faster
-                    glue.delete_table_version(DatabaseName=self._database, TableName=name, VersionId=version)
+                    glue.delete_table_version(DatabaseName=self.database, TableName=name, VersionId=version)
 
     def _require_database(self, error: errors.ClientError) -> None:
         """Glue answers alike where the table and where the whole database is missing, but for the sentence."""
         if "database" in error.response["Error"].get("Message", "").lower():
             raise CatalogError(
-                f"Glue has no database {self._database} in {self._clients.region}: create it (aws glue create-database "
-                f"--database-input Name={self._database}), or correct SPOTIFRIEND_GLUE_DATABASE or SPOTIFRIEND_REGION."
+                f"Glue has no database {self.database} in {self._clients.region}: create it (aws glue create-database "
+                f"--database-input Name={self.database}), or correct SPOTIFRIEND_GLUE_DATABASE or SPOTIFRIEND_REGION."
             ) from None
 
     @contextmanager
     def _asked(self, what: str) -> Iterator[Any]:
-        with translated(CatalogError, f"{what} in Glue's database {self._database}"):
+        with translated(CatalogError, f"{what} in Glue's database {self.database}"):
             yield self._clients.client("glue")
 
 

@@ -58,6 +58,11 @@ class Faults:
         body = self._error(code, "The answer was lost.")
         self._waiting[operation].append(_Fault(status, body, is_let_through=True))
 
+    def clear(self) -> None:
+        """Forget what was put, and what was asked."""
+        self._waiting.clear()
+        self.asked.clear()
+
     def _error(self, code: str, message: str) -> str:
         if self._service == "s3":
             return f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"

@@ -86,6 +86,8 @@ class AthenaEngine(Engine):
         schema = schema_of(tables)
         outputs = dialect.output_types(sql, schema)
         execution = self._run(dialect.arrays_as_json(sql, schema), reused_minutes=_reusable_minutes(tables.values()))
+        if not execution.location:
+            raise EngineError(self._no_place("it keeps them itself"))
         place = urlsplit(execution.location)
         with translated(EngineError, f"The query's result at {execution.location} cannot be read"):
             content = read_object(self._clients.client("s3"), place.netloc, place.path.removeprefix("/"))
@@ -175,16 +177,19 @@ class AthenaEngine(Engine):
         said = error.response["Error"].get("Message", "")
         workgroup, lower = self._workgroup, said.lower()
         if "output location" in lower or "output bucket" in lower:
-            return EngineError(
-                f"Athena's workgroup {workgroup} has no place for results that can be used ({said.rstrip('.')}): give "
-                "it a query result location of its own in S3 (Athena, Workgroups, Edit), in the region of the lake."
-            )
+            return EngineError(self._no_place(said.rstrip(".")))
         if "workgroup" in lower:
             return EngineError(
                 f"Athena's workgroup {workgroup} cannot be used ({said.rstrip('.')}): create or enable it, or correct "
                 "SPOTIFRIEND_WORKGROUP or SPOTIFRIEND_REGION."
             )
         return EngineError(f"Athena did not accept the query: {said.rstrip('.')}.")
+
+    def _no_place(self, why: str) -> str:
+        return (
+            f"Athena's workgroup {self._workgroup} has no place for results that can be used ({why}): give it a query "
+            "result location of its own in S3 (Athena, Workgroups, Edit), in the region of the lake."
+        )
 
     def _failure(self, state: str, reason: str) -> Exception:
         """What an execution that did not succeed means."""

@@ -19,7 +19,7 @@ class ScriptedAthena:
     """Stands between a client and its server; what was asked is in `started` and `stopped`.
 
     Each query ends as the next of `endings` says, and well where there is none; `rows` is the CSV of its result, and
-    `files` are put by name into the folder that UNLOAD names. `running` queries never end.
+    `files` are put by name into the folder that UNLOAD names. `location` is where Athena says that results are.
     """
 
     def __init__(self, clients: AwsClients) -> None:
@@ -30,6 +30,7 @@ class ScriptedAthena:
         self.rows = '"_col0"\n"1"\n'
         self.files: dict[str, bytes] = {}
         self.bytes_scanned = 4321
+        self.location = f"s3://{BUCKET}/athena-results/"
         self.on_poll: Callable[[], None] = lambda: None
         self._states: dict[str, dict[str, Any]] = {}
         self._s3 = clients.client("s3")
@@ -72,7 +73,7 @@ class ScriptedAthena:
                 "QueryExecutionId": id_,
                 "Status": self._states[id_],
                 "Statistics": {"DataScannedInBytes": self.bytes_scanned},
-                "ResultConfiguration": {"OutputLocation": f"s3://{BUCKET}/athena-results/{id_}.csv"},
+                "ResultConfiguration": {"OutputLocation": f"{self.location}{id_}.csv"} if self.location else {},
             }
         }
 

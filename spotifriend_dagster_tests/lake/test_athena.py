@@ -361,6 +361,13 @@ def test_a_query_that_athena_does_not_begin_is_a_sentence(lake: Lake, refusal: s
         lake.engine.query("SELECT count(*) FROM listens")
 
 
+def test_results_that_athena_keeps_itself_are_a_sentence(lake: Lake):
+    """A workgroup of managed results names no place in S3; a query that fails otherwise would say nothing of that."""
+    lake.athena.location = ""
+    with pytest.raises(EngineError, match=r"has no place for results .*it keeps them itself.*query result location"):
+        lake.engine.query("SELECT count(*) FROM listens")
+
+
 def test_a_result_that_may_not_be_read_is_a_sentence(lake: Lake, clients: AwsClients):
     """The results are in another bucket, for which the policy must speak, too."""
     faults = Faults(clients, "s3")

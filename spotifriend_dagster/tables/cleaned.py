@@ -276,7 +276,7 @@ LISTENING_GAPS = Table(
             "kind",
             "string",
             "`pages_apart`: its 50 plays do not reach back to a play that was known, so that plays may be missing; "
-            "`poll_late`: it came over 2 h after the one before, yet reaches back to what was known, so that nothing is "
+            "`poll_late`: it came over 2 h after the one before, yet reaches back to what was known, so nothing is "
             "missing.",
             nullable=False,
         ),

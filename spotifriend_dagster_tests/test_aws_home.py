@@ -9,12 +9,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import dagster as dg
 import pytest
 
+from spotifriend_dagster.assets.catalog import catalog_asset, catalog_key, not_as_declared
 from spotifriend_dagster.definitions import build_definitions, build_home
+from spotifriend_dagster.lake.pulls import history_key
 from spotifriend_dagster.lake.storage import FolderStorage, StoredDocument
 from spotifriend_dagster.settings import Aws, ListenersFile, Settings, SettingsError, load_settings
+from spotifriend_dagster.tables.cleaned import PLAYS
+from spotifriend_dagster.tables.raw import STREAMING_HISTORY
 from spotifriend_dagster_tests.aws.server import BUCKET, DATABASE, REGION, WORKGROUP, AwsServer, aws_server
 
 OF_AWS = ("boto3", "botocore", "awswrangler", "dagster_aws", "moto", "s3transfer")
@@ -191,6 +196,39 @@ def test_every_setting_reaches_its_port(server: AwsServer, tmp_path: Path):
     assert home.lake.engine.query("SELECT 1 AS one").to_pylist() == [{"one": 1}]
     asked = {(request.service, request.operation, request.key) for request in server.requests}
     assert ("s3", "PutObject", "deep/lake/raw/x") in asked
-    import boto3
-
     assert boto3.client("ssm").get_parameter(Name="/household/tokens/spotify/anna")
+
+
+def test_a_table_edited_by_hand_is_told_and_restored_by_materializing(server: AwsServer, tmp_path: Path):
+    """Somebody turns projection off in the console: every query finds nothing, until the next run."""
+    settings = Settings(home=tmp_path, deployment="aws", region=REGION, bucket=BUCKET)
+    home = build_home(settings)
+    home.listeners.add("anna", "Anna", "Europe/London")
+
+    def materialized() -> dict[str, object]:
+        done = dg.materialize(
+            [catalog_asset(settings.first_day)],
+            selection=[catalog_key(PLAYS), catalog_key(STREAMING_HISTORY)],
+            resources={"lake": home.lake, "listeners": home.listeners},
+        )
+        said = {made.asset_key: made.metadata for made in done.asset_materializations_for_node("catalog")}
+        return {name: value.value for name, value in said[catalog_key(STREAMING_HISTORY)].items()}
+
+    by_table = {table.name: table for table in (PLAYS, STREAMING_HISTORY)}
+    materialized()
+    declared = {name: home.lake.catalog.get(name) for name in by_table}
+    assert materialized()["changed"] == []
+    assert {name: home.lake.catalog.get(name) for name in by_table} == declared, "no version for nothing"
+    glue = boto3.client("glue")
+    edited = declared[STREAMING_HISTORY.name].table_input
+    edited = edited | {"Parameters": edited["Parameters"] | {"projection.enabled": "false"}}
+    glue.update_table(DatabaseName=DATABASE, TableInput=edited)
+    names = ["anna"]
+    assert not_as_declared(home.lake, names, settings.first_day) == {
+        STREAMING_HISTORY.name: ["Parameters.projection.enabled"]
+    }
+    assert materialized()["changed"] == ["Parameters.projection.enabled"]
+    assert not_as_declared(home.lake, names, settings.first_day) == {}
+    assert home.lake.catalog.get(STREAMING_HISTORY.name).table_input == declared[STREAMING_HISTORY.name].table_input
+    home.lake.storage.write(history_key("anna", "e" * 64, "a.json"), b"")
+    assert materialized()["changed"] == ["Parameters.projection.export.type", "Parameters.projection.export.values"]

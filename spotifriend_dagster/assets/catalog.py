@@ -1,15 +1,19 @@
 """Catalog assets: the definition of every raw and cleaned table, as Glue has it. Publishing defines the insights."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
 from spotifriend_dagster.assets.resources import Lake, Listeners
 from spotifriend_dagster.assets.specs import OWNERS, asset_key, table_metadata
+from spotifriend_dagster.lake.catalog import TableInput, differences
+from spotifriend_dagster.lake.publishing import Published, version_folder
 from spotifriend_dagster.lake.storage import Storage, path_values
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.declared import DECLARED_TABLES
+from spotifriend_dagster.tables.insight import load_insights
 from spotifriend_dagster.tables.raw import STREAMING_HISTORY
 from spotifriend_dagster.tables.rendering import glue_table_input
 
@@ -44,19 +48,57 @@ def catalog_asset(first_day: date) -> dg.AssetsDefinition:
     def catalog(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], listeners: dg.ResourceParam[Listeners]
     ) -> Iterator[dg.MaterializeResult]:
-        """Bring each table's definition up to date with its declaration and the listeners; touch only what differs."""
+        """Bring each table's definition up to date with its declaration and the listeners; touch only what differs.
+
+        What differed is told: somebody may have edited it by hand.
+        """
         names = sorted(listeners.read())
         for table in CATALOGUED:
             key = catalog_key(table)
             if key not in context.selected_asset_keys:
                 continue
-            exports = _few_exports(lake.storage) if table is STREAMING_HISTORY else []
-            location = lake.storage.uri(table.folder + "/")
-            definition = glue_table_input(table, location, listeners=names, exports=exports, first_day=first_day)
+            definition = definition_of(table, lake.storage, names, first_day)
+            present = lake.catalog.get(table.name)
+            changed = differences(present.table_input, definition) if present else []
+            if changed:
+                context.log.warning(f"The definition of {table.name} was not as declared: {', '.join(changed)}.")
             version = lake.catalog.put_if_different(definition)
-            yield dg.MaterializeResult(asset_key=key, metadata={"version": version, "columns": len(table.all_columns)})
+            metadata: dict[str, Any] = {"version": version, "columns": len(table.all_columns), "changed": changed}
+            yield dg.MaterializeResult(asset_key=key, metadata=metadata)
 
     return catalog
+
+
+def definition_of(table: Table, storage: Storage, listeners: Sequence[str], first_day: date) -> TableInput:
+    """What the catalog is to say of a raw or cleaned table now."""
+    exports = _few_exports(storage) if table is STREAMING_HISTORY else []
+    location = storage.uri(table.folder + "/")
+    return glue_table_input(table, location, listeners=listeners, exports=exports, first_day=first_day)
+
+
+def not_as_declared(lake: Lake, listeners: Sequence[str], first_day: date) -> dict[str, list[str]]:
+    """The tables whose definition is not what it is to be now, with the parts that differ. One that lacks is none.
+
+    An insight's table lies where it was published, and notes that; all else of it follows from its declaration, but
+    where a rollback holds it at an older one.
+    """
+    found = {}
+    for table in CATALOGUED:
+        if present := lake.catalog.get(table.name):
+            found[table.name] = differences(
+                present.table_input, definition_of(table, lake.storage, listeners, first_day)
+            )
+    for name, insight in load_insights().items():
+        if present := lake.catalog.get(name):
+            declared = glue_table_input(insight.table, present.location)
+            note = Published.of(present)
+            if note and note.is_pinned:
+                continue
+            expected = note.noted_in(declared) if note else declared
+            found[name] = differences(present.table_input, expected)
+            if note is None or present.location != lake.storage.uri(version_folder(insight.table, note.version)):
+                found[name].append("StorageDescriptor.Location")
+    return {name: parts for name, parts in found.items() if parts}
 
 
 def _few_exports(storage: Storage) -> list[str]:

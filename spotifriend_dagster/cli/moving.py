@@ -89,6 +89,7 @@ def doctor(session: Session) -> None:
 
 def _findings(session: Session) -> Iterator[Finding]:
     from spotifriend_dagster.lake.examination import Finding, examined
+    from spotifriend_dagster.lake.storage import StorageError
     from spotifriend_dagster.settings import SettingsError
 
     is_reached = True
@@ -98,6 +99,22 @@ def _findings(session: Session) -> Iterator[Finding]:
     if not is_reached:
         return
     try:
-        yield examined("listeners", lambda: ", ".join(session.listeners.read()) or "none yet")
-    except SettingsError as error:
+        listeners = sorted(session.listeners.read())
+    except (SettingsError, StorageError) as error:
         yield Finding("listeners", False, str(error))
+        return
+    yield Finding("listeners", True, ", ".join(listeners) or "none yet")
+    yield examined("tables are as declared", lambda: _tables(session, listeners))
+
+
+def _tables(session: Session, listeners: list[str]) -> str:
+    from spotifriend_dagster.assets.catalog import not_as_declared
+    from spotifriend_dagster.lake.catalog import CatalogError
+
+    found = not_as_declared(session.lake, listeners, session.settings.first_day)
+    if found:
+        named = "; ".join(f"{table} ({', '.join(parts)})" for table, parts in found.items())
+        raise CatalogError(
+            f"These are not, by an edit or an older version: {named}. `spotifriend run` puts them right."
+        )
+    return ""

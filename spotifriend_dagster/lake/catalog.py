@@ -7,6 +7,7 @@ from version to version is `publishing.py`.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -16,6 +17,20 @@ from spotifriend_dagster.lake.storage import ObjectMissing, Storage
 
 TableInput = dict[str, Any]
 """A table in the shape that Glue's CreateTable and UpdateTable take."""
+
+
+def differences(one: TableInput, other: TableInput) -> list[str]:
+    """Where two definitions differ, by the names of their parts: `Parameters.projection.enabled`."""
+    return sorted({*_differences(one, other, "")})
+
+
+def _differences(one: Any, other: Any, where: str) -> Iterator[str]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in one.keys() | other.keys():
+            yield from _differences(one.get(name), other.get(name), f"{where}.{name}".lstrip("."))
+    elif one != other:
+        yield where
+
 
 _FOLDER = "catalog"
 _KEPT = 20

@@ -106,6 +106,11 @@ class Publication:
     outcome: Literal["published", "failed_audits", "pinned"]
 
 
+def version_folder(table: Table, version: str) -> str:
+    """The folder of a version, ending in a slash."""
+    return f"{table.folder}/version={version}/"
+
+
 def publish(insight: Insight, engine: Engine, catalog: Catalog, storage: Storage) -> Publication:
     """Run an insight's query into a new version, audit it, and move the catalog's table there.
 
@@ -116,7 +121,7 @@ def publish(insight: Insight, engine: Engine, catalog: Catalog, storage: Storage
     table = insight.table
     inputs = {name: _state(name, catalog, storage) for name in insight.reads}  # before it reads: never too new
     version = f"{instant_name(_now())}-{secrets.token_hex(3)}"
-    folder = f"{table.folder}/version={version}/"
+    folder = version_folder(table, version)
     try:
         bytes_scanned = engine.unload(insight.query, table, folder)
     except Exception:

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from spotifriend_dagster.assets.catalog import definition_of
 from spotifriend_dagster.cli import main
 from spotifriend_dagster.definitions import build_home
 from spotifriend_dagster.lake.pulls import history_key
 from spotifriend_dagster.lake.secrets import FolderSecrets
 from spotifriend_dagster.settings import Settings
+from spotifriend_dagster.tables.cleaned import PLAYS
 from spotifriend_dagster_tests.aws.server import BUCKET, REGION, AwsServer, aws_server
 
 Command = Callable[..., Result]
@@ -122,3 +124,15 @@ def test_the_doctor_finds_a_home_well_or_says_what_is_not(
     assert denied.exit_code == 1
     assert "AWS denies glue:UpdateTable to this user or role" in said(denied)
     assert "1 of these must be put right" in said(denied)
+
+
+def test_the_doctor_names_a_table_that_was_edited(command: Command, settings: Settings):
+    """Before anybody wonders why a query finds nothing; what a run puts right is said."""
+    lake = build_home(settings).lake
+    definition = definition_of(PLAYS, lake.storage, [], settings.first_day)
+    version = lake.catalog.put_if_different(definition)
+    assert command("doctor").exit_code == 0
+    lake.catalog.put(definition | {"Description": "Mine.", "PartitionKeys": []}, version)
+    edited = command("doctor")
+    assert edited.exit_code == 1
+    assert "plays (Description, PartitionKeys). `spotifriend run` puts them right." in said(edited)

@@ -145,6 +145,18 @@ def test_a_table_goes_back_and_on(over: Command) -> None:
     assert "nothing" in sentence(over("rollback", "nothing"))
 
 
+def test_a_report_for_everybody_is_there_though_somebody_has_nothing_yet(
+    over: Command, changeable_home: SimulatedHome
+) -> None:
+    """Who has just signed in is told what is missing; the others have their page, and no check fails."""
+    changeable_home.listeners.add("kim", "Kim", "Europe/Berlin")
+    said = over("report")
+    assert said.exit_code == 0
+    assert "no listening of kim yet" in said.output and "listener=robin/all.html" in said.output
+    assert "no listening of kim yet" in sentence(over("report", "--listener", "kim"))
+    assert changeable_home.run("answer").failed_checks == []
+
+
 def test_reports_of_a_year_and_a_month(over: Command) -> None:
     """A period without listening, or that is none, is said in a sentence."""
     assert over("report", "--period", "2025-03", "--listener", LISTENER).output.strip().endswith("2025-03.html")

@@ -4,6 +4,7 @@ import dagster as dg
 
 from spotifriend_dagster.assets.resources import Lake, Listeners
 from spotifriend_dagster.assets.specs import OWNERS, every_listener_check, every_listener_result
+from spotifriend_dagster.reports.period import NothingYet
 from spotifriend_dagster.reports.summary import READS, write_summary
 
 _KEY = dg.AssetKey(["reports", "listening_summary"])
@@ -27,6 +28,8 @@ def listening_summary(
     for person in listeners.read().values():
         try:
             pages[person.id] = write_summary(lake.engine, lake.storage, person.id, person.display_name, "all")
+        except NothingYet:
+            context.log.info("Nothing of %s is in the lake yet", person.id)
         except Exception as error:
             context.log.exception("Listener %s was left out", person.id)
             failures[person.id] = f"{type(error).__name__}: {error}"

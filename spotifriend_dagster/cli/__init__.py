@@ -91,14 +91,21 @@ def tables(session: Session) -> None:
 @speaks_plainly
 def report(session: Session, period: str, listener: str | None) -> None:
     """Write the listening summary of a period as one HTML file, and say where it is."""
+    from spotifriend_dagster.reports.period import NothingYet
     from spotifriend_dagster.reports.summary import write_summary
 
     people = [session.listeners.get(listener)] if listener else list(session.listeners.read().values())
     if not people:
         raise UserError("There is no listener yet: spotifriend import my_spotify_data.zip --zone Europe/London")
     for person in people:
-        key = write_summary(session.lake.engine, session.lake.storage, person.id, person.display_name, period)
-        session.console.print(session.lake.storage.address(key), soft_wrap=True)
+        try:
+            key = write_summary(session.lake.engine, session.lake.storage, person.id, person.display_name, period)
+        except NothingYet as error:
+            if len(people) == 1:
+                raise
+            session.console.print(f"[yellow]![/] {error}", soft_wrap=True)
+        else:
+            session.console.print(session.lake.storage.address(key), soft_wrap=True)
 
 
 @main.command()

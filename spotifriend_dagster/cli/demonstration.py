@@ -143,6 +143,6 @@ def print_live(session: Session, listener: str, consent: str) -> None:
     """Say what the live weeks came to."""
     from spotifriend_dagster.reports.collection import print_collection
 
-    session.console.print("\n[bold cyan]Collected live, and joined with the history[/]")
-    print_collection(session.console, session.lake.engine, listener)
+    session.console.print()
+    print_collection(session.console, session.lake.catalog, session.lake.engine, listener)
     session.console.print(consent, markup=False)

@@ -5,19 +5,27 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from spotifriend_dagster.reports.terminal import columns_of
 from spotifriend_dagster.reports.words import count
+from spotifriend_dagster.tables.cleaned import LISTENING_GAPS, RECENT_PAGES, ROW_OUTCOMES
+from spotifriend_dagster.tables.raw import API_PULLS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from spotifriend_dagster.lake.catalog import Catalog
     from spotifriend_dagster.lake.engine import Engine
 
 _GAPS_SHOWN = 3
+_READ = {table.name for table in (RECENT_PAGES, ROW_OUTCOMES, LISTENING_GAPS, API_PULLS)}
 
 
-def print_collection(console: Console, engine: Engine, listener: str) -> None:
+def print_collection(console: Console, catalog: Catalog, engine: Engine, listener: str) -> None:
     """How a listener's plays were collected live, and how that joins what exports tell; nothing where nobody polled."""
+    if not set(catalog.names()) >= _READ:
+        return
     quoted = "'" + listener.replace("'", "''") + "'"
 
     def rows(select: str, then: str = "") -> list[dict[str, Any]]:
@@ -45,7 +53,9 @@ def print_collection(console: Console, engine: Engine, listener: str) -> None:
         grid.add_row("gap", f"{where}: plays may be missing, until an export fills it")
     if len(gaps) > _GAPS_SHOWN:
         grid.add_row("", f"and {count(len(gaps) - _GAPS_SHOWN, 'gap', 'gaps')} before: the table listening_gaps")
+    console.print(f"[bold]{escape(listener)}, collected live[/]")
     console.print(grid)
+    console.print()
 
 
 def _minute(instant: datetime) -> str:

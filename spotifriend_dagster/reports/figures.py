@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spotifriend_dagster.reports.period import Period, ReportError
+from spotifriend_dagster.reports.period import NothingYet, Period, ReportError
 from spotifriend_dagster.tables.insight import load_insights
 
 if TYPE_CHECKING:
@@ -90,12 +90,13 @@ def read_figures(engine: Engine, listener: str, name: str, period: Period) -> Fi
     """The figures of one listener and period.
 
     Raises:
-        ReportError: the lake has nothing of this listener, or nothing in this period.
+        NothingYet: the lake has nothing of this listener.
+        ReportError: it has nothing in this period.
     """
     insights = load_insights()
     totals = read_rows(engine, insights["listening_totals"].table, listener, period)
     if not totals or not totals[0]["plays"]:
-        raise ReportError(f"The lake has no listening of {listener} yet: spotifriend import brings an export in.")
+        raise NothingYet(f"The lake has no listening of {listener} yet: spotifriend import brings an export in.")
     rows = {table: read_rows(engine, insights[table].table, listener, period) for table in READS}
     if not any(day["plays"] for day in rows["daily_listening"]):
         raise ReportError(

@@ -10,6 +10,10 @@ class ReportError(Exception):
     """A report cannot be made as asked; the message is a sentence for the user."""
 
 
+class NothingYet(ReportError):
+    """There is nothing of the listener in the lake yet: they are named, or have signed in, and that is all."""
+
+
 @dataclass(frozen=True)
 class Period:
     """A period; `start` and `end` (the day after its last) are null for all time."""

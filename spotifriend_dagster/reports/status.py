@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from spotifriend_dagster.reports.collection import print_collection
 from spotifriend_dagster.reports.terminal import columns_of
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def print_status(
     console.print()
     _print_listeners(console, catalog, engine, names)
     console.print()
+    for id_ in names:
+        print_collection(console, catalog, engine, id_)
     _print_runs(console, instance)
 
 
@@ -64,6 +67,7 @@ def _print_listeners(console: Console, catalog: Catalog, engine: Engine, names: 
     grid = columns_of(
         ("listener", "left"), ("listens", "right"), ("from", "left"), ("to", "left"), ("days covered", "left")
     )
+    grid.columns[0].no_wrap = grid.columns[4].no_wrap = False
     for id_, name in names.items():
         row = totals.get(id_)
         covered = ", ".join(f"{count:,} {status}" for status, count in sorted(days.get(id_, {}).items()))

@@ -53,9 +53,15 @@ def print_answers(console: Console, engine: Engine, listener: str) -> None:
         f"{total['first_date']} to {total['last_date']}: [bold]{total['listens']:,}[/] listens of at least 30 s, "
         f"[bold]{duration(total['ms_played'])}[/], {total['artists']:,} artists, {total['recordings']:,} recordings."
     )
-    gaps = rows.of("SELECT COUNT(*) AS days FROM listening_coverage", "status = 'minimum'")[0]["days"]
-    if gaps:
-        console.print(f"[dim]Plays may be missing on {gaps:,} of the days: the counts are the least that was.[/]")
+    uncertain = rows.of("SELECT status, COUNT(*) AS days FROM listening_coverage", "is_minimum", "GROUP BY status")
+    days = {row["status"]: row["days"] for row in uncertain}
+    said = (
+        ("minimum", "plays may be missing on {:,} of the days"),
+        ("unknown", "nothing is known of {:,} of the days"),
+    )
+    if doubts := [words.format(days[status]) for status, words in said if status in days]:
+        doubt = " and ".join(doubts)
+        console.print(f"[dim]{doubt[0].upper()}{doubt[1:]}: the counts are the least that was.[/]", soft_wrap=True)
     _print_dayparts(console, rows)
     _print_novelty(console, rows)
     _print_weekends(console, rows)

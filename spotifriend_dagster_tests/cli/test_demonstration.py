@@ -38,9 +38,7 @@ def test_live_weeks_join_the_history_once_and_again(
     assert by_source["extended"] > 1_000
     assert by_source["recent"] > 100
     assert home.frame("SELECT * FROM row_accounting WHERE unaccounted_rows <> 0").empty
-    assert (
-        home.frame("SELECT * FROM playlists")["collected_on"].nunique() == 2
-    )  # another is in the outage
+    assert home.frame("SELECT * FROM playlists")["collected_on"].nunique() == 2  # another is in the outage
     assert read_token(FolderSecrets(tmp_path / "home" / "secrets"), LISTENER) is None
 
     there = {stored.key for stored in home.lake.storage.list("raw")}

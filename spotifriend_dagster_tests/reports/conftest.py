@@ -20,6 +20,7 @@ from spotifriend_dagster.lake.storage import FolderStorage
 from spotifriend_dagster.reports.summary import write_summary
 from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
+from spotifriend_dagster.tables.raw import API_PULLS
 from spotifriend_dagster.tables.rendering import glue_table_input
 from spotifriend_dagster.tables.snapshots import SNAPSHOT_TABLES
 from spotifriend_dagster_tests.insights.made_snapshots import SNAPSHOTS
@@ -38,7 +39,7 @@ def lake_of(root: Path, tables: dict[str, pd.DataFrame], listeners: list[str]) -
     """A lake with these cleaned tables, those not given being empty, and every insight published from them."""
     storage = FolderStorage(root)
     lake_catalog = FolderCatalog(storage)
-    for table in (*CLEANED_TABLES, *SNAPSHOT_TABLES):
+    for table in (*CLEANED_TABLES, *SNAPSHOT_TABLES, API_PULLS):
         keys = [key.name for key in table.partition_keys]
         for values, rows in tables[table.name].groupby(keys) if table.name in tables else ():
             folder = "/".join(f"{key}={value}" for key, value in zip(keys, values, strict=True))

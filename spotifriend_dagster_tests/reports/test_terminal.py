@@ -248,7 +248,7 @@ def test_status_tells_of_every_listener(lake: Lake, tmp_path):
             engine=lake.engine,
             names=names,
             instance=instance,
-            home=tmp_path,
+            place=str(tmp_path),
         )
     told = said(console)
     robin, ana, nobody = (next(line for line in told.splitlines() if line.startswith(who)) for who in names)
@@ -257,6 +257,10 @@ def test_status_tells_of_every_listener(lake: Lake, tmp_path):
     assert re.search(r"\d+ complete, \d+ minimum", robin)
     assert ana.startswith("ana  ")
     assert "nothing yet" in nobody
+    polls = lake.engine.query(f"SELECT COUNT(*) AS polls FROM recent_pages WHERE listener = '{ROBIN}'").to_pylist()
+    assert re.search(rf"^robin, collected live\npolls +{polls[0]['polls']:,}, from 20", told, re.MULTILINE)
+    assert re.search(r"^gap +20..-..-.. ..:.. to 20.*: plays may be missing", told, re.MULTILINE)
+    assert "ana, collected live" not in told
     assert "No run yet." in told
     assert f"Lake {tmp_path}" in told
 
@@ -273,6 +277,6 @@ def test_status_of_a_fresh_home_says_how_to_begin(tmp_path):
             engine=DuckDBEngine(storage, catalog),
             names={},
             instance=instance,
-            home=tmp_path,
+            place=str(tmp_path),
         )
     assert "No listener yet: spotifriend import my_spotify_data.zip --zone Europe/London" in said(console)

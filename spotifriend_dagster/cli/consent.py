@@ -43,6 +43,7 @@ def login(session: Session, listener: str, zone: str | None, name: str | None, n
     for scope in sorted(SCOPES.keys() - token.scopes):
         session.console.print(f"[yellow]![/] Without {scope}, {SCOPES[scope]}: sign in again to grant it.")
     print_consent(session, [listener])
+    session.console.print("Next: `spotifriend run` collects and answers; `spotifriend ui` goes on with it by itself.")
 
 
 @click.command()

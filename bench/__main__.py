@@ -97,7 +97,8 @@ def bench_export(scale: float) -> None:
 
 def stage_seconds(home: Path) -> dict[str, float]:
     """Where the time of the last run went, by step; all insights together."""
-    with DagsterInstance.from_config(str((home / "dagster").absolute())) as instance:
+    os.environ["DAGSTER_HOME"] = str((home / "dagster").absolute())
+    with DagsterInstance.from_config(os.environ["DAGSTER_HOME"]) as instance:
         run = instance.get_run_records(limit=1)[0].dagster_run
         stages: dict[str, float] = {}
         for step in instance.get_run_step_stats(run.run_id):

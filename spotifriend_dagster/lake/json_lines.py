@@ -70,7 +70,9 @@ def _parsed(content: bytes, schema: pyarrow.Schema) -> pyarrow.Table:
     def parsed(block: int) -> pyarrow.Table:
         return json.read_json(
             unpacked(),
-            read_options=json.ReadOptions(block_size=block),
+            # Files are read side by side by whoever has several. Threads within one gain nothing then; and twice, under
+            # load, a read never came back.
+            read_options=json.ReadOptions(block_size=block, use_threads=False),
             parse_options=json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
         )
 

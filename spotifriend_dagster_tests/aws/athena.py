@@ -45,7 +45,6 @@ PATCHED = (
 _NEW = ("batch_get_query_execution",)
 _FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 _ROWS_AT_ONCE = 1000
-_ROWS_PER_FILE = 1000
 _PROPERTY = re.compile(r"(\w+)\s*=\s*'([^']*)'")
 _ZONED = ("AtTimeZone", "CurrentTimestamp", "FromISO8601Timestamp")
 _COMPRESSIONS = {"gzip": "gzip", "snappy": "snappy", "zstd": "zstd", "none": "none"}
@@ -127,6 +126,7 @@ class Athena:
         executions: all queries by id, in the order in which they were started.
         before: called with each query when it runs, in its own thread: waits, or raises QueryFailed.
         seconds: how long the engine was at work, all queries together.
+        rows_per_file: how many rows go into a file of an UNLOAD; few, so that nobody relies on one file.
     """
 
     def __init__(self) -> None:
@@ -134,6 +134,7 @@ class Athena:
         self.executions: dict[str, Execution] = {}
         self.before: Callable[[Execution], None] = lambda _: None
         self.seconds = 0.0
+        self.rows_per_file = 1000
         self._lock = threading.RLock()
         self._threads: list[threading.Thread] = []
         self._by_token: dict[str, str] = {}
@@ -287,7 +288,7 @@ class Athena:
         assert execution.answer
         if execution.is_unload:
             _, target, properties = _unload_of(execution.sql)
-            files = _write_parquet(execution.answer, target, properties)
+            files = _write_parquet(execution.answer, target, properties, self.rows_per_file)
             execution.written = execution.answer.rows.num_rows
             results = {execution.manifest: "".join(f"{uri}\n" for uri in files), f"{execution.result}.metadata": ""}
         else:
@@ -376,7 +377,7 @@ def _refuse_zoned(sql: str) -> None:
             raise QueryFailed("NOT_SUPPORTED: Unsupported Hive type: timestamp(3) with time zone")
 
 
-def _write_parquet(answer: Answer, target: str, properties: Mapping[str, str]) -> list[str]:
+def _write_parquet(answer: Answer, target: str, properties: Mapping[str, str], rows_per_file: int) -> list[str]:
     """Write rows as Athena does: in several files without a suffix, in no order, and of no rows none at all.
 
     Instants are INT96, and every column is optional, whatever the query says.
@@ -400,7 +401,7 @@ def _write_parquet(answer: Answer, target: str, properties: Mapping[str, str]) -
             f"HIVE_PATH_ALREADY_EXISTS: Target directory for table '{folder}' already exists and has files in it"
         )
     written = []
-    count = math.ceil(answer.rows.num_rows / _ROWS_PER_FILE)
+    count = math.ceil(answer.rows.num_rows / rows_per_file)
     for number in range(count):
         content = io.BytesIO()
         pq.write_table(

@@ -1,0 +1,359 @@
+"""`python -m bench.aws`: what the aws home asks of AWS, what that costs, and how long it takes, on the tests' AWS.
+
+What is counted is said in docs/performance.md. An argument scales the histories down (`python -m bench.aws 0.1`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from io import BytesIO
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
+
+from bench.__main__ import FOLDER, ROWS, SPOTIFRIEND, YEARS, ZONE, export_of, measure
+from spotifriend_dagster.automation.staleness import stale_days
+from spotifriend_dagster.demo.exports import write_export
+from spotifriend_dagster.demo.listener import Truth, simulate
+from spotifriend_dagster.tables.declared import DECLARED_TABLES
+from spotifriend_dagster.tables.insight import load_insights
+from spotifriend_dagster.tables.rendering import glue_table_input
+from spotifriend_dagster_tests.aws.homes import HOUR, AwsHome
+from spotifriend_dagster_tests.aws.planning import Plan, billed_bytes, plan
+from spotifriend_dagster_tests.aws.server import BUCKET, DATABASE, REGION, AwsServer, aws_server
+from spotifriend_dagster_tests.collected_home import simulated
+
+USD_PER_GB_AND_MONTH = 0.023
+USD_PER_WRITE = 0.005 / 1000
+"""PUT, COPY, POST and LIST; DELETE is free."""
+USD_PER_READ = 0.0004 / 1000
+"""GET and HEAD."""
+USD_PER_TB_SCANNED = 5.0
+USD_PER_GLUE_OBJECT_OR_REQUEST = 0.0
+"""The first million of each in a month is free; SSM's standard parameters are, too."""
+PRICES_OF = "us-east-1, list prices of 2025"
+
+AGE_YEARS = 5
+MANY_LISTENERS = 1000
+LISTENER = "me"
+LAST_DAY = date(2025, 8, 1)
+_WRITES = ("PutObject", "ListObjectsV2", "CopyObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
+
+
+@dataclass
+class Day:
+    """What one day asked for, in a lake that had collected for `age` days before it.
+
+    `folders` are, by prefix that was listed, how often and how many objects were there; `queries` are the plans of
+    what Athena ran.
+    """
+
+    age: int
+    own: Counter[str] = field(default_factory=Counter)
+    folders: dict[str, tuple[int, int]] = field(default_factory=dict)
+    queries: list[Plan] = field(default_factory=list)
+    stored: int = 0
+
+    @property
+    def listings(self) -> int:
+        return sum(times * max(1, -(-objects // 1000)) for times, objects in self.folders.values())
+
+    @property
+    def reads(self) -> int:
+        return self.own["GetObject"] + self.own["HeadObject"]
+
+    @property
+    def writes(self) -> int:
+        return sum(self.own[operation] for operation in _WRITES if operation != "ListObjectsV2")
+
+    @property
+    def requests(self) -> int:
+        return self.listings + self.reads + self.writes + self.own["DeleteObjects"]
+
+    @property
+    def athena_listings(self) -> int:
+        return sum(query.listings for query in self.queries)
+
+    @property
+    def athena_reads(self) -> int:
+        return sum(query.reads for query in self.queries)
+
+    @property
+    def billed(self) -> int:
+        return sum(billed_bytes(query.bytes) for query in self.queries)
+
+
+def bench_day(scale: float) -> None:
+    """The S3 requests of an ordinary day, and what a listener costs, at the age of five years.
+
+    A day is 24 polls, one collection and one rebuild. The history is an export of five years; the days of collection
+    before are copies of the first one. A day is measured at two ages; what grows does so with the days, and is carried
+    on to five years.
+    """
+    ages = (10, 40)
+    days = [measured_day(age, scale) for age in ages]
+    at = at_age(days, round(AGE_YEARS * 365.25))
+    young = days[0]
+    print("\n## An ordinary day of one listener\n")
+    print(f"| | after {ages[0]} days | after {ages[1]} | after {AGE_YEARS} years |\n|---|---|---|---|")
+    for what, name in (
+        ("S3 requests", "requests"),
+        ("of them listings", "listings"),
+        ("reads", "reads"),
+        ("writes", "writes"),
+        ("listings by Athena", "athena_listings"),
+        ("reads by Athena, at most", "athena_reads"),
+    ):
+        print(f"| {what} | {getattr(young, name):,} | {getattr(days[1], name):,} | {at[name]:,.0f} |")
+    print(f"| queries | {len(young.queries)} | {len(days[1].queries)} | {at['queries']:,.0f} |")
+    print(f"| stored, MB | {young.stored / 1e6:,.1f} | {days[1].stored / 1e6:,.1f} | {at['stored'] / 1e6:,.1f} |")
+    costs = {
+        "storage": at["stored"] / 1e9 * USD_PER_GB_AND_MONTH * 12,
+        "requests": 365 * ((at["writes"] + at["listings"]) * USD_PER_WRITE + at["reads"] * USD_PER_READ),
+        "requests by Athena": 365 * (at["athena_listings"] * USD_PER_WRITE + at["athena_reads"] * USD_PER_READ),
+        "Athena": 365 * at["billed"] / 1e12 * USD_PER_TB_SCANNED,
+        "Glue and parameters": USD_PER_GLUE_OBJECT_OR_REQUEST,
+    }
+    print(f"\n| USD per listener and year, at the age of {AGE_YEARS} years ({PRICES_OF}) | |\n|---|---|")
+    for what, usd in costs.items():
+        print(f"| {what} | {usd:.2f} |")
+    print(f"| together | {sum(costs.values()):.2f} |", flush=True)
+
+
+def listener_of(scale: float) -> Truth:
+    """Somebody of whom there are five years, until the summer of 2025."""
+    years = AGE_YEARS * scale
+    return simulate(4, start=LAST_DAY - timedelta(days=365 * years), years=years, plays_per_day=30, home=ZONE)
+
+
+def measured_day(age: int, scale: float) -> Day:
+    """An ordinary day after so many others."""
+    truth = listener_of(scale)
+    folder = FOLDER / "aws-day"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    night = truth.end.to_pydatetime().replace(hour=0, minute=7, second=0) - timedelta(days=4)
+    write_export(truth, folder / "export.zip", era="2023", cutoff=night - timedelta(days=2))
+    with in_aws() as server, simulated({LISTENER: truth}, night) as spotify:
+        home = AwsHome(folder / "home", spotify)
+        home.sign_in(LISTENER)
+        assert home.import_export(folder / "export.zip", LISTENER).success
+        first = datetime.fromisoformat(home.today)
+        whole_day(home)
+        rebuild(home)
+        copied_back(first, age)
+        since, queries = len(server.requests), len(server.athena.executions)
+        whole_day(home)
+        asked = [each for each in server.requests[since:] if each.service == "s3"]
+        sizes = {key: stored.size for key, stored in objects().items()}
+        folders = Counter(each.key for each in asked if each.operation == "ListObjectsV2")
+        return Day(
+            age,
+            Counter(each.operation for each in asked),
+            {prefix: (times, sum(key.startswith(prefix) for key in sizes)) for prefix, times in folders.items()},
+            [each.plan for each in list(server.athena.executions.values())[queries:] if each.plan],
+            sum(size for key, size in sizes.items() if not key.startswith("athena-results/")),
+        )
+
+
+def whole_day(home: AwsHome) -> None:
+    """Polls every hour, the collection and the rebuild of the night."""
+    for hour in range(24):
+        home.collect("poll")
+        if hour == 2:
+            home.collect("collect")
+        if hour == 3:
+            rebuild(home)
+        home.server.clock.advance(HOUR)
+
+
+def rebuild(home: AwsHome) -> None:
+    """As the schedule does."""
+    outcome = home.run("rebuild", stale_days(home.lake.storage))
+    assert outcome.success, outcome.failures
+
+
+def objects() -> Mapping[str, Any]:
+    """The objects of the bucket, straight from moto's memory."""
+    found: Mapping[str, Any] = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[BUCKET].keys
+    return found
+
+
+def copied_back(first: datetime, count: int) -> None:
+    """Let the lake have collected so many days before its first one: each is that one, with its own dates."""
+    backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    of_day = {key: stored.value for key, stored in objects().items() if f"{first:%Y-%m-%d}" in key}
+    for back in range(1, count + 1):
+        earlier = first - timedelta(days=back)
+        for key, content in of_day.items():
+            moved = shifted(content, back, first) if key.endswith(".parquet") else content
+            name = in_words(key, first, earlier).replace(f"year={first.year}/", f"year={earlier.year}/")
+            stored = backend.put_object(BUCKET, name, moved)
+            if key.startswith("raw/"):  # it was there when its day was cleaned
+                stored.last_modified -= timedelta(hours=3)
+
+
+def shifted(content: bytes, back: int, first: datetime) -> bytes:
+    """The rows of a cleaned day, so many days earlier."""
+    rows = pq.read_table(pa.BufferReader(content))
+    for place, column in enumerate(rows.schema):
+        values: Any = rows.column(place)
+        if pa.types.is_temporal(column.type):
+            values = pc.subtract(values.cast(pa.timestamp("ms")), pa.scalar(back * 86_400_000, pa.duration("ms")))
+        elif pa.types.is_string(column.type):
+            earlier = first - timedelta(days=back)
+            values = pc.replace_substring(values, f"{first:%Y%m%d}", f"{earlier:%Y%m%d}")
+        rows = rows.set_column(place, column, values.cast(column.type))
+    target = BytesIO()
+    pq.write_table(rows, target, compression="zstd", store_schema=False)
+    return target.getvalue()
+
+
+def in_words(text: str, first: datetime, earlier: datetime) -> str:
+    """A key with one day's dates in the place of another's."""
+    return text.replace(f"{first:%Y-%m-%d}", f"{earlier:%Y-%m-%d}").replace(f"{first:%Y%m%d}", f"{earlier:%Y%m%d}")
+
+
+def at_age(days: list[Day], age: int) -> dict[str, float]:
+    """What a day asks for at an age: what grew between two days goes on to grow so, listings by their pages."""
+    young, old = days
+
+    def grown(before: float, after: float) -> float:
+        return before + (after - before) / (old.age - young.age) * (age - young.age)
+
+    found = {
+        name: grown(getattr(young, name), getattr(old, name))
+        for name in ("reads", "writes", "stored", "athena_listings", "athena_reads")
+    }
+    found["listings"] = sum(
+        times * max(1, -(-round(grown(young.folders.get(prefix, (0, count))[1], count)) // 1000))
+        for prefix, (times, count) in old.folders.items()
+    )
+    found["requests"] = found["listings"] + found["reads"] + found["writes"] + old.own["DeleteObjects"]
+    found["queries"] = len(old.queries)
+    found["billed"] = sum(
+        billed_bytes(round(grown(before.bytes, after.bytes)))
+        for before, after in zip(young.queries, old.queries, strict=True)
+    )
+    return found
+
+
+def bench_questions(scale: float) -> None:
+    """What Athena lists and reads for a question about one listener and a month, and for each insight itself.
+
+    The lake is what an export of five years makes; of a thousand listeners the others are listed only, as pruning is
+    what matters, and an insight's own query reads a thousand times as much as of one.
+    """
+    truth = listener_of(scale)
+    folder = FOLDER / "aws-questions"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    write_export(truth, folder / "export.zip", era="2023")
+    with in_aws() as server, simulated({LISTENER: truth}, truth.end.to_pydatetime()) as spotify:
+        home = AwsHome(folder / "home", spotify)
+        home.add(LISTENER)
+        assert home.import_export(folder / "export.zip", LISTENER).success
+        insights = load_insights()
+        own = {name: plan(insight.query, DATABASE, REGION) for name, insight in insights.items()}
+        month = truth.end.to_pydatetime().replace(day=1) - timedelta(days=20)
+        of_plays = (
+            "SELECT track_name, COUNT(*) AS plays, SUM(ms_played) AS ms FROM plays "
+            f"WHERE listener = '{LISTENER}' AND year = {month.year} AND month(started_at) = {month.month} GROUP BY 1"
+        )
+        of_insight = f"SELECT * FROM top_by_period WHERE listener = '{LISTENER}' AND period = 'month'"
+        questions = {"plays": of_plays, "top_by_period": of_insight}
+        of_one = {name: plan(sql, DATABASE, REGION) for name, sql in questions.items()}
+        crowd(home, server)
+        of_many = {name: plan(sql, DATABASE, REGION) for name, sql in questions.items()}
+    print(
+        "\n## A question about one listener and one month\n\n| of | listeners | bytes | requests |\n|---|---|---|---|"
+    )
+    for name, found in of_one.items():
+        print(f"| {name} | 1 | {found.bytes:,} | {found.listings + found.reads:,} |")
+        times = 1 if name == "plays" else MANY_LISTENERS  # an insight is one table of all, unless it is partitioned
+        many = of_many[name]
+        print(f"| {name} | {MANY_LISTENERS:,} | {many.bytes * times:,} | {many.listings + many.reads:,} |")
+    print("\n## What Athena reads for each insight itself\n")
+    print(f"| insight | MB of one listener | requests | MB of {MANY_LISTENERS:,} |\n|---|---|---|---|")
+    for name, found in sorted(own.items(), key=lambda item: -item[1].bytes):
+        megabytes = found.bytes / 1e6
+        print(f"| {name} | {megabytes:.2f} | {found.listings + found.reads} | {megabytes * MANY_LISTENERS:,.0f} |")
+    sys.stdout.flush()
+
+
+def crowd(home: AwsHome, server: AwsServer) -> None:
+    """Let there be a thousand listeners: definitions that name them, and the keys of their files."""
+    listeners = [LISTENER, *(f"listener-{number:04d}" for number in range(1, MANY_LISTENERS))]
+    backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    for table in DECLARED_TABLES:
+        if "listener" in {key.name for key in table.partition_keys}:
+            home.lake.catalog.put_if_different(
+                glue_table_input(table, home.lake.storage.uri(f"{table.folder}/"), listeners=listeners)
+            )
+    for key in [key for key in objects() if key.startswith("cleaned/plays/")]:
+        for listener in listeners[1:]:
+            backend.put_object(BUCKET, key.replace(f"listener={LISTENER}/", f"listener={listener}/"), b"listed only")
+
+
+def bench_graph(scale: float) -> None:
+    """The whole graph over fifteen years in both homes, by the command line."""
+    export = export_of(int(ROWS * scale), YEARS)
+    command = [SPOTIFRIEND, "import", str(export), "--zone", ZONE]
+    home = FOLDER / "home"
+    shutil.rmtree(home, ignore_errors=True)
+    local, _ = measure(command, home)
+    shutil.rmtree(home, ignore_errors=True)
+    with in_aws() as server:
+        cloud, _ = measure(command, home)
+        stand_in = server.athena.seconds
+        asked = len(server.requests)
+    print(
+        f"\n## The whole graph over {YEARS} years, {int(ROWS * scale):,} rows\n\nIn the folder {local:.1f} s; on the "
+        f"tests' AWS {cloud:.1f} s with {asked:,} requests, of which the stand-in for Athena took {stand_in:.1f} s: "
+        f"without it {(cloud - stand_in) / local:.2f} times as long."
+    )
+
+
+@contextmanager
+def in_aws() -> Iterator[AwsServer]:
+    """A new AWS, which the environment names, with the settings of an aws home."""
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    with aws_server() as server:
+        server.athena.rows_per_file = 1_000_000  # what is ordered is written by one writer
+        of_home = {"DEPLOYMENT": "aws", "BUCKET": BUCKET, "REGION": REGION, "GLUE_DATABASE": DATABASE}
+        added = server.environment() | {f"SPOTIFRIEND_{name}": value for name, value in of_home.items()}
+        before = {name: os.environ.get(name) for name in added}
+        os.environ.update(added)
+        try:
+            yield server
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+def main() -> None:
+    """Measure everything."""
+    scale = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+    FOLDER.mkdir(exist_ok=True)
+    bench_questions(scale)
+    bench_day(scale)
+    bench_graph(scale)
+
+
+if __name__ == "__main__":
+    main()

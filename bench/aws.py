@@ -56,12 +56,13 @@ _WRITES = ("PutObject", "ListObjectsV2", "CopyObject", "CreateMultipartUpload", 
 class Day:
     """What one day asked for, in a lake that had collected for `age` days before it.
 
-    `folders` are, by prefix that was listed, how often and how many objects were there; `queries` are the plans of
-    what Athena ran.
+    `own` are the requests by operation, `places` by operation and table; `folders` are, by prefix that was listed, how
+    often and how many objects were there; `queries` are the plans of what Athena ran.
     """
 
     age: int
     own: Counter[str] = field(default_factory=Counter)
+    places: Counter[tuple[str, str]] = field(default_factory=Counter)
     folders: dict[str, tuple[int, int]] = field(default_factory=dict)
     queries: list[Plan] = field(default_factory=list)
     stored: int = 0
@@ -119,6 +120,12 @@ def bench_day(scale: float) -> None:
         print(f"| {what} | {getattr(young, name):,} | {getattr(days[1], name):,} | {at[name]:,.0f} |")
     print(f"| queries | {len(young.queries)} | {len(days[1].queries)} | {at['queries']:,.0f} |")
     print(f"| stored, MB | {young.stored / 1e6:,.1f} | {days[1].stored / 1e6:,.1f} | {at['stored'] / 1e6:,.1f} |")
+    print(f"\n| after {ages[1]} days, most are | |\n|---|---|")
+    for (operation, place), times in days[1].places.most_common(8):
+        print(f"| {operation} {place} | {times:,} |")
+    scans = Counter(scan.table.name for query in days[1].queries for scan in query.scans for _ in scan.partitions)
+    for name, times in scans.most_common(3):
+        print(f"| listings of {name} by Athena | {times:,} |")
     costs = {
         "storage": at["stored"] / 1e9 * USD_PER_GB_AND_MONTH * 12,
         "requests": 365 * ((at["writes"] + at["listings"]) * USD_PER_WRITE + at["reads"] * USD_PER_READ),
@@ -162,6 +169,7 @@ def measured_day(age: int, scale: float) -> Day:
         return Day(
             age,
             Counter(each.operation for each in asked),
+            Counter((each.operation, "/".join(each.key.split("/")[:2])) for each in asked),
             {prefix: (times, sum(key.startswith(prefix) for key in sizes)) for prefix, times in folders.items()},
             [each.plan for each in list(server.athena.executions.values())[queries:] if each.plan],
             sum(size for key, size in sizes.items() if not key.startswith("athena-results/")),

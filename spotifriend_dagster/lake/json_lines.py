@@ -70,8 +70,7 @@ def _parsed(content: bytes, schema: pyarrow.Schema) -> pyarrow.Table:
     def parsed(block: int) -> pyarrow.Table:
         return json.read_json(
             unpacked(),
-            # Files are read side by side by whoever has several. Threads within one gain nothing then; and twice, under
-            # load, a read never came back.
+            # Files are read side by side by whoever has several. Threads within one gain nothing then.
             read_options=json.ReadOptions(block_size=block, use_threads=False),
             parse_options=json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
         )

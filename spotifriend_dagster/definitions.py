@@ -32,8 +32,9 @@ from spotifriend_dagster.lake.io_managers import TableIOManager
 from spotifriend_dagster.lake.moving import fetch
 from spotifriend_dagster.lake.secrets import FolderSecrets
 from spotifriend_dagster.lake.storage import FolderStorage, StoredDocument
+from spotifriend_dagster.listeners import ListenersFile
 from spotifriend_dagster.partitions import days_from
-from spotifriend_dagster.settings import ListenersFile, Settings, load_settings
+from spotifriend_dagster.settings import Settings, load_settings
 from spotifriend_dagster.sources.musicbrainz import MusicBrainz
 from spotifriend_dagster.sources.spotify.app import SpotifyApp
 from spotifriend_dagster.sources.spotify.tokens import Secrets

@@ -20,7 +20,8 @@ from spotifriend_dagster.demo.exports import write_export
 from spotifriend_dagster.demo.listener import Truth, simulate
 from spotifriend_dagster.demo.polls import poll_answers
 from spotifriend_dagster.lake.pulls import write_pull
-from spotifriend_dagster.settings import ListenersFile, Settings
+from spotifriend_dagster.listeners import ListenersFile
+from spotifriend_dagster.settings import Settings
 from spotifriend_dagster.tables.raw import RECENTLY_PLAYED
 
 if TYPE_CHECKING:

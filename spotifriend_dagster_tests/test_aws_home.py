@@ -17,7 +17,8 @@ from spotifriend_dagster.assets.catalog import catalog_asset, catalog_key, not_a
 from spotifriend_dagster.definitions import build_definitions, build_home
 from spotifriend_dagster.lake.pulls import history_key
 from spotifriend_dagster.lake.storage import FolderStorage, StoredDocument
-from spotifriend_dagster.settings import Aws, ListenersFile, Settings, SettingsError, load_settings
+from spotifriend_dagster.listeners import ListenersFile
+from spotifriend_dagster.settings import Aws, Settings, SettingsError, load_settings
 from spotifriend_dagster.tables.cleaned import PLAYS
 from spotifriend_dagster.tables.raw import STREAMING_HISTORY
 from spotifriend_dagster_tests.aws.server import BUCKET, DATABASE, REGION, WORKGROUP, AwsServer, aws_server

@@ -17,7 +17,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "spotifriend_dagster"
 WHOLE = {
     *("sources", "tables", "cleaning", "lake", "collecting", "assets", "checks", "automation", "reports"),
-    *("partitions", "settings"),
+    *("partitions", "settings", "listeners"),
 }
 MAY_KNOW = {
     # what is outside of Dagster and of storage, and stays testable without either
@@ -36,7 +36,8 @@ MAY_KNOW = {
     "checks": {"tables", "lake", "assets"},
     "automation": {"tables", "lake", "collecting", "assets"},
     # where everything meets
-    "settings": {"cleaning"},  # a time zone in listeners.toml is checked by what will use it
+    "settings": set(),
+    "listeners": {"settings", "cleaning"},  # a time zone in listeners.toml is checked by what will use it
     "definitions": WHOLE,
     "aws_lambda": WHOLE | {"definitions"},
     "cli": WHOLE | {"definitions", "demo"},
@@ -130,11 +131,12 @@ def test_the_rooms_know_each_other_one_way():
     assert [pair for pair in sorted(known) if pair[::-1] in known] == []
 
 
-@pytest.mark.parametrize("room", ["demo", "settings", "cli", "definitions"])
+@pytest.mark.parametrize("room", ["demo", "settings", "listeners", "cli", "definitions"])
 def test_who_is_known_by_entry_points_alone(room: str):
     """Invented listeners must never get into a real lake by an import; settings reach the rooms as arguments."""
     knowing = {found.room for found in imports() if f"{found.module}.".startswith(f"{PACKAGE.name}.{room}.")}
-    assert knowing - {room} <= {"cli", "aws_lambda"} | ({"definitions"} if room == "settings" else set())
+    of_settings = {"definitions", "listeners"} if room in ("settings", "listeners") else set()
+    assert knowing - {room} <= {"cli", "aws_lambda"} | of_settings
 
 
 def test_only_who_runs_in_dagster_knows_dagster():

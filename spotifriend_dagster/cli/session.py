@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from spotifriend_dagster.automation.runs import RunOutcome
     from spotifriend_dagster.collecting.pulls import Spotify
     from spotifriend_dagster.definitions import Home
-    from spotifriend_dagster.settings import ListenersFile, Settings
+    from spotifriend_dagster.listeners import ListenersFile
+    from spotifriend_dagster.settings import Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -207,7 +208,7 @@ class Session:
             UserError: the file says another zone.
             SettingsError: the id, the name or the zone is not allowed.
         """
-        from spotifriend_dagster.settings import system_time_zone
+        from spotifriend_dagster.listeners import system_time_zone
 
         known = self.listeners.read()
         if listener in known:

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from spotifriend_dagster.cli import consent, main
 from spotifriend_dagster.demo.spotify import Clock, SimulatedSpotify
 from spotifriend_dagster.lake.secrets import FolderSecrets
-from spotifriend_dagster.settings import ListenersFile
+from spotifriend_dagster.listeners import ListenersFile
 from spotifriend_dagster.sources.spotify.app import SCOPES, SpotifyApp
 from spotifriend_dagster.sources.spotify.tokens import read_token
 from spotifriend_dagster_tests.sources.signed_in import truths

@@ -8,14 +8,14 @@ columns:
   listener: plays.listener
   month: date! The first day of the local month.
   genre: play_genres.genre
-  genre_source: string! "Who says the genre of its artists, `user`, `spotify` or `musicbrainz`; `mixed` where several do."
+  genre_source: genre_shares.genre_source
   listens: bigint! Listens that start in the month and have the genre, by any credited artist.
   weight: double! The genre's part of these listens, each of which weighs 1 over all its genres.
   share: double! weight ÷ genre_listens, 0 to 1; the shares of a month add up to 1.
   previous_share: double The genre's share in the calendar month before; null where that has no listen with a genre.
   share_change: double share − previous_share, from −1 to 1; null where there is no previous_share.
   genre_rank: bigint! Place in the month, from 1, by weight, listens, earliest listen, name.
-  genre_listens: bigint! Listens in the month of which any genre is known, the denominator of share.
+  genre_listens: genre_shares.genre_listens
   genres: genre_diversity_by_month.genres
   effective_genres: genre_diversity_by_month.effective_genres
   genre_coverage: genre_diversity_by_month.genre_coverage
@@ -24,19 +24,15 @@ columns:
 */
 WITH heard AS (
     SELECT
-        play_genres.listener AS listener,
-        DATE_TRUNC('month', plays.local_date) AS month,
-        play_genres.genre AS genre,
-        MIN(play_genres.genre_source) AS first_source,
-        MAX(play_genres.genre_source) AS last_source,
-        COUNT(*) AS listens,
-        SUM(play_genres.weight) AS weight,
-        MIN(plays.started_at) AS first_started_at
-    FROM play_genres
-    INNER JOIN plays
-        ON plays.listener = play_genres.listener
-        AND plays.play_number = play_genres.play_number
-    GROUP BY play_genres.listener, DATE_TRUNC('month', plays.local_date), play_genres.genre
+        listener,
+        CAST(value || '-01' AS date) AS month,
+        genre,
+        genre_source,
+        listens,
+        weight,
+        first_started_at
+    FROM genre_shares
+    WHERE dimension = 'month'
 ),
 
 covered AS (
@@ -65,8 +61,7 @@ told AS (
         heard.listener AS listener,
         heard.month AS month,
         heard.genre AS genre,
-        heard.first_source AS first_source,
-        heard.last_source AS last_source,
+        heard.genre_source AS genre_source,
         heard.listens AS listens,
         heard.weight AS weight,
         heard.first_started_at AS first_started_at,
@@ -77,8 +72,7 @@ told AS (
         heard.listener AS listener,
         DATE_ADD('month', 1, heard.month) AS month,
         heard.genre AS genre,
-        heard.first_source AS first_source,
-        heard.last_source AS last_source,
+        heard.genre_source AS genre_source,
         0 AS listens,
         0E0 AS weight,
         CAST(NULL AS timestamp) AS first_started_at,
@@ -91,8 +85,8 @@ months AS (
         listener,
         month,
         genre,
-        MIN(first_source) AS first_source,
-        MAX(last_source) AS last_source,
+        MIN(genre_source) AS first_source,
+        MAX(genre_source) AS last_source,
         SUM(listens) AS listens,
         SUM(weight) AS weight,
         MIN(first_started_at) AS first_started_at,

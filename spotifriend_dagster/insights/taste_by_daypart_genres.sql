@@ -8,97 +8,38 @@ columns:
   listener: plays.listener
   daypart: plays.daypart
   genre: play_genres.genre
-  genre_source: string! "Who says the genre of its artists, `user`, `spotify` or `musicbrainz`; `mixed` where several do."
-  listens: bigint! Listens that start in the part and have the genre, by any credited artist.
-  weight: double! The genre's part of these listens, each of which weighs 1 over all its genres.
-  share: double! weight ÷ genre_listens; the shares of the part add up to 1.
+  genre_source: genre_shares.genre_source
+  listens: genre_shares.listens
+  weight: genre_shares.weight
+  share: genre_shares.share
   overall_share: double! The genre's share of all listens that have a genre, at any time of the day.
-  lift: double! share ÷ overall_share; above 1 where the genre belongs to the part.
-  genre_rank: bigint! Place in the part, from 1, by weight, listens, earliest listen, name.
-  genre_listens: bigint! Listens in the part of which any genre is known, the denominator of share.
-  genre_coverage: double Share of the listening time within the part whose artist has any genre; null without any.
-  is_low_coverage: boolean! Whether that is less than half, too little for the shares to be trusted.
+  lift: double! share ÷ overall_share; above 1 where the genre belongs to the part of the day.
+  genre_rank: genre_shares.genre_rank
+  genre_listens: genre_shares.genre_listens
+  genre_coverage: genre_shares.genre_coverage
+  is_low_coverage: genre_shares.is_low_coverage
   is_small_sample: boolean! Whether genre_listens are fewer than 50, too few for the shares to be trusted.
-  is_minimum: boolean! Whether plays may be missing, as the coverage of the history has a gap.
+  is_minimum: genre_shares.is_minimum
 */
-WITH weighed AS (
-    SELECT
-        play_genres.listener AS listener,
-        plays.daypart AS daypart,
-        play_genres.genre AS genre,
-        MIN(play_genres.genre_source) AS first_source,
-        MAX(play_genres.genre_source) AS last_source,
-        COUNT(*) AS listens,
-        SUM(play_genres.weight) AS weight,
-        MIN(plays.started_at) AS first_started_at
-    FROM play_genres
-    INNER JOIN plays
-        ON plays.listener = play_genres.listener
-        AND plays.play_number = play_genres.play_number
-    GROUP BY play_genres.listener, plays.daypart, play_genres.genre
-),
-
-overall AS (
-    SELECT listener, genre, SUM(weight) AS weight
-    FROM weighed
-    GROUP BY listener, genre
-),
-
-covered AS (
-    SELECT *
-    FROM genre_coverage
-    WHERE genre_source = 'all'
-),
-
-shares AS (
-    SELECT
-        weighed.listener AS listener,
-        weighed.daypart AS daypart,
-        weighed.genre AS genre,
-        CASE
-            WHEN weighed.first_source = weighed.last_source THEN weighed.first_source
-            ELSE 'mixed'
-        END AS genre_source,
-        weighed.listens AS listens,
-        weighed.weight AS weight,
-        weighed.first_started_at AS first_started_at,
-        weighed.weight / here.genre_listens AS share,
-        overall.weight / everywhere.genre_listens AS overall_share,
-        here.genre_listens AS genre_listens,
-        here.ms_played_share AS genre_coverage,
-        here.is_low_coverage AS is_low_coverage,
-        here.is_minimum AS is_minimum
-    FROM weighed
-    INNER JOIN overall
-        ON overall.listener = weighed.listener
-        AND overall.genre = weighed.genre
-    INNER JOIN covered AS here
-        ON here.listener = weighed.listener
-        AND here.dimension = 'daypart'
-        AND here.value = weighed.daypart
-    INNER JOIN covered AS everywhere
-        ON everywhere.listener = weighed.listener
-        AND everywhere.dimension = 'all'
-)
-
--- Weights are sums of fractions: rounded, those that are equal tie on every engine.
 SELECT
-    listener,
-    daypart,
-    genre,
-    genre_source,
-    listens,
-    weight,
-    share,
-    overall_share,
-    share / overall_share AS lift,
-    ROW_NUMBER() OVER (
-        PARTITION BY listener, daypart
-        ORDER BY ROUND(weight, 6) DESC, listens DESC, first_started_at, genre
-    ) AS genre_rank,
-    genre_listens,
-    genre_coverage,
-    is_low_coverage,
-    genre_listens < 50 AS is_small_sample,
-    is_minimum
-FROM shares
+    part.listener AS listener,
+    part.value AS daypart,
+    part.genre AS genre,
+    part.genre_source AS genre_source,
+    part.listens AS listens,
+    part.weight AS weight,
+    part.share AS share,
+    overall.share AS overall_share,
+    part.share / overall.share AS lift,
+    part.genre_rank AS genre_rank,
+    part.genre_listens AS genre_listens,
+    part.genre_coverage AS genre_coverage,
+    part.is_low_coverage AS is_low_coverage,
+    part.genre_listens < 50 AS is_small_sample,
+    part.is_minimum AS is_minimum
+FROM genre_shares AS part
+INNER JOIN genre_shares AS overall
+    ON overall.listener = part.listener
+    AND overall.dimension = 'all'
+    AND overall.genre = part.genre
+WHERE part.dimension = 'daypart'

@@ -15,46 +15,42 @@ from spotifriend_dagster.automation.staleness import stale_days
 from spotifriend_dagster.collecting.pulls import Spotify
 
 
-def _of_this_tick(
-    context: dg.ScheduleEvaluationContext, listeners: Listeners, spotify: Spotify
-) -> dg.RunRequest | dg.SkipReason:
-    """A run for the tick's day, once for each tick; none where there is nobody to ask for."""
-    if not any(spotify.is_signed_in(listener) for listener in listeners.read()):
-        return dg.SkipReason(NOBODY_SIGNED_IN)
-    tick = context.scheduled_execution_time
-    return dg.RunRequest(run_key=f"{tick:%Y-%m-%dT%H:%M}", partition_key=f"{tick:%Y-%m-%d}")
+def _collecting(name: str, job: str, cron: str, description: str) -> dg.ScheduleDefinition:
+    """A run of the job for the tick's day, once for each tick; none where there is nobody to ask for."""
+
+    @dg.schedule(
+        name=name,
+        job_name=job,
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=description,
+    )
+    def of_this_tick(
+        context: dg.ScheduleEvaluationContext,
+        listeners: dg.ResourceParam[Listeners],
+        spotify: dg.ResourceParam[Spotify],
+    ) -> dg.RunRequest | dg.SkipReason:
+        if not any(spotify.is_signed_in(listener) for listener in listeners.read()):
+            return dg.SkipReason(NOBODY_SIGNED_IN)
+        tick = context.scheduled_execution_time
+        return dg.RunRequest(run_key=f"{tick:%Y-%m-%dT%H:%M}", partition_key=f"{tick:%Y-%m-%d}")
+
+    return of_this_tick
 
 
-@dg.schedule(
-    job=poll_job,
-    cron_schedule="7 * * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every hour: Spotify tells the last 50 plays only, which is as little as 25 minutes of listening.",
+poll_hourly = _collecting(
+    "poll_hourly",
+    poll_job.name,
+    "7 * * * *",  # early in the hour, so that a run that has to wait is still one of the same day
+    "Every hour: Spotify tells the last 50 plays only, which is as little as 25 minutes of listening.",
 )
-def poll_hourly(
-    context: dg.ScheduleEvaluationContext,
-    listeners: dg.ResourceParam[Listeners],
-    spotify: dg.ResourceParam[Spotify],
-) -> dg.RunRequest | dg.SkipReason:
-    """Early in the hour, so that a run that has to wait is still one of the same day."""
-    return _of_this_tick(context, listeners, spotify)
-
-
-@dg.schedule(
-    job=collect_job,
-    cron_schedule="41 2 * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every night: what changes slowly. Between two polls, and done before the rebuild.",
+collect_daily = _collecting(
+    "collect_daily",
+    collect_job.name,
+    "41 2 * * *",
+    "Every night: what changes slowly. Between two polls, and done before the rebuild.",
 )
-def collect_daily(
-    context: dg.ScheduleEvaluationContext,
-    listeners: dg.ResourceParam[Listeners],
-    spotify: dg.ResourceParam[Spotify],
-) -> dg.RunRequest | dg.SkipReason:
-    """For the day that has begun: what is collected now is its own."""
-    return _of_this_tick(context, listeners, spotify)
 
 
 @dg.schedule(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -21,8 +22,10 @@ from spotifriend_dagster.assets.reports import listening_summary
 from spotifriend_dagster.assets.resources import Lake, MoreFacts
 from spotifriend_dagster.assets.snapshots import snapshots_asset
 from spotifriend_dagster.assets.specs import accepted_beta
+from spotifriend_dagster.automation.channels import Channel, FileChannel, LogChannel, TopicChannel, WebhookChannel
 from spotifriend_dagster.automation.jobs import JOBS
 from spotifriend_dagster.automation.schedules import SCHEDULES
+from spotifriend_dagster.automation.sensors import SENSORS
 from spotifriend_dagster.checks.rules import rules_across_tables
 from spotifriend_dagster.collecting.pulls import Spotify
 from spotifriend_dagster.lake.catalog import FolderCatalog
@@ -39,6 +42,9 @@ from spotifriend_dagster.sources.musicbrainz import MusicBrainz
 from spotifriend_dagster.sources.spotify.app import SpotifyApp
 from spotifriend_dagster.sources.spotify.tokens import Secrets
 
+if TYPE_CHECKING:
+    from spotifriend_dagster.lake.aws import AwsClients
+
 USER_FILES = "config"
 """The folder, in a lake that is no folder of this machine, of the files that people write themselves."""
 
@@ -48,7 +54,7 @@ class Home:
     """What differs between the two homes: the lake's ports, where secrets are, and where people write themselves.
 
     `user_file` gives a file by its name; `user_files` gives the folder of this machine in which they all are now;
-    `examine` tests what the home needs.
+    `examine` tests what the home needs; `channels` are told of problems.
     """
 
     lake: Lake
@@ -57,6 +63,7 @@ class Home:
     user_file: Callable[[str], StoredDocument]
     user_files: Callable[[], Path]
     examine: Callable[[], Iterator[Finding]]
+    channels: tuple[Channel, ...]
 
 
 def build_home(settings: Settings, deployment: str | None = None) -> Home:
@@ -85,6 +92,7 @@ def build_local_home(settings: Settings) -> Home:
         user_file=partial(StoredDocument, FolderStorage(settings.home)),
         user_files=lambda: settings.home,
         examine=lambda: examine_folder(settings.home, settings.lake, settings.secrets),
+        channels=(LogChannel(), FileChannel(settings.home / "alerts.jsonl"), *_webhooks(settings)),
     )
 
 
@@ -114,7 +122,16 @@ def build_aws_home(settings: Settings) -> Home:
         user_file=lambda name: StoredDocument(storage, f"{USER_FILES}/{name}"),
         user_files=partial(fetch, storage, USER_FILES, settings.home / USER_FILES),
         examine=AwsExamination(clients, storage, catalog_, engine, secrets).findings,
+        channels=(LogChannel(), *_topics(settings, clients), *_webhooks(settings)),
     )
+
+
+def _topics(settings: Settings, clients: "AwsClients") -> list[Channel]:
+    return [TopicChannel(clients, settings.alert_topic)] if settings.alert_topic else []
+
+
+def _webhooks(settings: Settings) -> list[Channel]:
+    return [WebhookChannel(settings.alert_webhook)] if settings.alert_webhook else []
 
 
 def build_lake(settings: Settings) -> Lake:
@@ -185,12 +202,14 @@ def build_definitions(
         asset_checks=[rules_across_tables],
         jobs=JOBS,
         schedules=SCHEDULES,
+        sensors=SENSORS,
         resources={
             "lake": lake,
             "listeners": home.listeners,
             "spotify": spotify or build_spotify(settings),
             "more_facts": build_more_facts(settings),
             "table_io_manager": TableIOManager(lake.storage),
+            "channels": home.channels,
         },
         executor=dg.in_process_executor,  # a process for each step costs two seconds each
         loggers=loggers,

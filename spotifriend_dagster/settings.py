@@ -28,6 +28,7 @@ _OF_AWS = {
     "workgroup": r"[A-Za-z0-9._-]{1,128}",
     "kms_key": r"(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key/|(?=alias/)))?(alias/[\w/-]+|(mrk-)?[0-9a-f-]{32,36})",
     "parameter_prefix": rf"(/(?!aws|ssm){_SEGMENT})(/{_SEGMENT}){{0,9}}",
+    "alert_topic": r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}",
 }
 
 
@@ -78,6 +79,11 @@ class Settings(BaseSettings):
     parameter_prefix: str = "/spotifriend"
     kms_key: str | None = None
     """What encrypts objects and tokens; by default keys of AWS, which cost nothing."""
+
+    alert_topic: str | None = None
+    """A topic of SNS, by its ARN, that is told of problems: the aws home only."""
+    alert_webhook: str | None = None
+    """A web address that is told of problems, Slack's for example. Whoever knows it may write there."""
 
     musicbrainz_contact: str | None = None
     """An e-mail address or web page, which MusicBrainz wants to know of whoever asks; without one it is not asked."""
@@ -135,6 +141,16 @@ class Settings(BaseSettings):
             raise ValueError("nobody could be reached there")
         return said
 
+    @field_validator("alert_webhook", mode="after")
+    @classmethod
+    def _a_web_address(cls, said: str | None) -> str | None:
+        parts = urlsplit(said.strip()) if said is not None else None
+        if parts and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("not a web address")
+        if parts and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            raise ValueError("its secret would be overheard")
+        return said and said.strip()
+
     @field_validator(*_OF_AWS, mode="after")
     @classmethod
     def _as_aws_names_it(cls, said: str | None, info: ValidationInfo) -> str | None:
@@ -191,6 +207,7 @@ class Settings(BaseSettings):
         return self.home / "listeners.toml"
 
 
+_SECRET = {"alert_webhook"}
 _ALLOWED = {
     "deployment": "local or aws",
     "home": "a folder, or where one can be made",
@@ -200,6 +217,8 @@ _ALLOWED = {
     "spotify_api_url": "an https address (http on this machine only)",
     "spotify_accounts_url": "an https address (http on this machine only)",
     "api_budget": "a number of calls, 1 or more",
+    "alert_topic": "the ARN of a topic of SNS: arn:aws:sns:<region>:<account>:<name>",
+    "alert_webhook": "an https address (http on this machine only)",
     "musicbrainz_contact": "an e-mail address or the address of a web page",
     "region": "the region of AWS in which the bucket is, such as eu-central-1",
     "bucket": "the name of the S3 bucket that holds the lake",
@@ -227,9 +246,8 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        raise SettingsError(
-            f"SPOTIFRIEND_{name.upper()} is {str(first['input'])!r}, but it must be {_ALLOWED[name]}."
-        ) from None
+        said = "not allowed" if name in _SECRET else repr(str(first["input"]))
+        raise SettingsError(f"SPOTIFRIEND_{name.upper()} is {said}, but it must be {_ALLOWED[name]}.") from None
     if settings.deployment == "aws":
         _ = settings.aws  # what is missing is said before anything begins
     return settings

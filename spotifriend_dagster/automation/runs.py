@@ -96,7 +96,7 @@ def run_job(
     outcome = RunOutcome(result.run_id)
     for event in result.all_events:
         if event.event_type == DagsterEventType.STEP_FAILURE and event.step_key:
-            outcome.failures[event.step_key] = _sentence(event.step_failure_data.error)
+            outcome.failures[event.step_key] = failure_sentence(event.step_failure_data.error)
         elif event.event_type == DagsterEventType.STEP_SUCCESS and event.step_key:
             outcome.step_seconds[event.step_key] = event.step_success_data.duration_ms / 1000
         elif said := _said_of_asset(event):
@@ -118,7 +118,8 @@ def _said_of_asset(event: dg.DagsterEvent) -> dg.AssetMaterialization | dg.Asset
     return None
 
 
-def _sentence(error: Any) -> str:
+def failure_sentence(error: Any) -> str:
+    """What a step failed of, in one sentence, as people read it."""
     if error is None:
         return "failed, without saying why"
     own = error.cause or error  # Dagster wraps what a step raised; what that was caused by is for the log

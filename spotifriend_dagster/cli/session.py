@@ -8,6 +8,8 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -173,8 +175,10 @@ class Session:
         """Run a job, with progress on the terminal."""
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+        from spotifriend_dagster.automation.after_run import after_run
         from spotifriend_dagster.automation.runs import PROGRESS_LOGGER, progress_logger, run_job
         from spotifriend_dagster.definitions import build_definitions
+        from spotifriend_dagster.lake.storage import StorageError
 
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
         with Progress(*columns, console=self.console, transient=True) as progress:
@@ -189,7 +193,10 @@ class Session:
             loggers = {PROGRESS_LOGGER: progress_logger(on_step)}
             definitions = build_definitions(self.settings, loggers, self.spotify)
             progress.update(task, total=_steps(definitions, job))
-            return run_job(definitions, job, self.instance, config=config, days=days)
+            outcome = run_job(definitions, job, self.instance, config=config, days=days)
+        with suppress(StorageError):  # the run has said what it has to say, and it is its outcome that counts
+            after_run(self.lake, self.instance, outcome.run_id, self.home.channels, datetime.now(UTC))
+        return outcome
 
     def require(self, outcome: RunOutcome) -> None:
         """Go on only from a run whose steps all ran through.

@@ -1,0 +1,33 @@
+"""What watches runs in Dagster's daemon: each that has ended is followed up, as `after_run.py` says."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from spotifriend_dagster.assets.resources import Lake
+from spotifriend_dagster.automation.after_run import after_run
+
+_ENDS = {
+    "succeeded": dg.DagsterRunStatus.SUCCESS,
+    "failed": dg.DagsterRunStatus.FAILURE,
+    "canceled": dg.DagsterRunStatus.CANCELED,
+}
+
+
+def _watching(name: str, status: dg.DagsterRunStatus) -> dg.SensorDefinition:
+    @dg.run_status_sensor(
+        name=f"after_runs_that_{name}",
+        run_status=status,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Keep the record of each run that {name}, and tell of problems.",
+    )
+    def watch(
+        context: dg.RunStatusSensorContext, lake: dg.ResourceParam[Lake], channels: dg.ResourceParam[Any]
+    ) -> None:
+        after_run(lake, context.instance, context.dagster_run.run_id, channels, datetime.now(UTC))
+
+    return watch
+
+
+SENSORS = [_watching(name, status) for name, status in _ENDS.items()]

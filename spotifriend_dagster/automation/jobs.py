@@ -40,6 +40,11 @@ rebuild_job = dg.define_asset_job(
     selection=_MADE,
     description="Clean days of collection, then answer. Backfills are of this job.",
 )
+clean_job = dg.define_asset_job(
+    "clean",
+    selection=_DAILY,
+    description="The rebuild without answers: days of collection alone, for portions of a long rebuild.",
+)
 answer_job = dg.define_asset_job(
     "answer",
     selection=_MADE - _DAILY,
@@ -51,4 +56,4 @@ import_job = dg.define_asset_job(
     description="Import an export (config: path, listener), then answer.",
 )
 
-JOBS = [poll_job, collect_job, look_up_job, rebuild_job, answer_job, import_job]
+JOBS = [poll_job, collect_job, look_up_job, rebuild_job, clean_job, answer_job, import_job]

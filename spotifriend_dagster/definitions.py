@@ -23,12 +23,14 @@ from spotifriend_dagster.assets.resources import Lake, MoreFacts
 from spotifriend_dagster.assets.snapshots import snapshots_asset
 from spotifriend_dagster.assets.specs import accepted_beta
 from spotifriend_dagster.automation.channels import Channel, FileChannel, LogChannel, TopicChannel, WebhookChannel
+from spotifriend_dagster.automation.failures import no_retry_of
 from spotifriend_dagster.automation.jobs import JOBS
 from spotifriend_dagster.automation.schedules import SCHEDULES
 from spotifriend_dagster.automation.sensors import SENSORS
 from spotifriend_dagster.checks.rules import rules_across_tables
 from spotifriend_dagster.collecting.pulls import Spotify
 from spotifriend_dagster.lake.catalog import FolderCatalog
+from spotifriend_dagster.lake.dialect.errors import SQLError
 from spotifriend_dagster.lake.engine import DuckDBEngine
 from spotifriend_dagster.lake.examination import Finding, examine_folder
 from spotifriend_dagster.lake.io_managers import TableIOManager
@@ -37,7 +39,8 @@ from spotifriend_dagster.lake.secrets import FolderSecrets
 from spotifriend_dagster.lake.storage import FolderStorage, StoredDocument
 from spotifriend_dagster.listeners import ListenersFile
 from spotifriend_dagster.partitions import days_from
-from spotifriend_dagster.settings import Settings, load_settings
+from spotifriend_dagster.settings import Settings, SettingsError, load_settings
+from spotifriend_dagster.sources.errors import PermanentError
 from spotifriend_dagster.sources.musicbrainz import MusicBrainz
 from spotifriend_dagster.sources.spotify.app import SpotifyApp
 from spotifriend_dagster.sources.spotify.tokens import Secrets
@@ -154,21 +157,23 @@ def build_secrets(settings: Settings) -> Secrets:
     return build_home(settings).secrets
 
 
-def build_spotify(settings: Settings) -> Spotify:
+def build_spotify(settings: Settings, home: Home | None = None) -> Spotify:
     """The Spotify side that the settings name."""
-    return Spotify(build_app(settings), build_secrets(settings), settings.api_budget)
+    secrets = home.secrets if home else build_secrets(settings)
+    return Spotify(build_app(settings), secrets, settings.api_budget)
 
 
-def build_more_facts(settings: Settings) -> MoreFacts:
+def build_more_facts(settings: Settings, home: Home | None = None) -> MoreFacts:
     """Where more is known of music than Spotify says."""
     contact = settings.musicbrainz_contact
-    return MoreFacts(build_home(settings).user_files, MusicBrainz(contact) if contact else None)
+    return MoreFacts((home or build_home(settings)).user_files, MusicBrainz(contact) if contact else None)
 
 
 def build_definitions(
     settings: Settings,
     loggers: Mapping[str, dg.LoggerDefinition] | None = None,
     spotify: Spotify | None = None,
+    home: Home | None = None,
 ) -> dg.Definitions:
     """The whole code location.
 
@@ -176,29 +181,31 @@ def build_definitions(
         settings: which home, and where.
         loggers: what runs write their log to; Dagster's console by default.
         spotify: another Spotify side than that of the settings: one with a clock of its own.
+        home: that of the settings, where it is built already.
     """
-    home = build_home(settings)
+    home = home or build_home(settings)
     lake = home.lake
     days = days_from(settings.first_day)
     insights = insight_assets()
     with accepted_beta("backfill_policy"):
         collected, recent, snapshots = collected_assets(days), recent_asset(days), snapshots_asset(days)
+    assets = [
+        streaming_history,
+        *collected,
+        history,
+        recent,
+        plays,
+        snapshots,
+        musicbrainz,
+        genres,
+        features,
+        catalog_asset(settings.first_day),
+        *insights,
+        listening_summary,
+    ]
+    no_retry = no_retry_of((PermanentError, SettingsError, SQLError))
     return dg.Definitions(
-        assets=[
-            streaming_history,
-            *collected,
-            pull_records(days),
-            history,
-            recent,
-            plays,
-            snapshots,
-            musicbrainz,
-            genres,
-            features,
-            catalog_asset(settings.first_day),
-            *insights,
-            listening_summary,
-        ],
+        assets=[pull_records(days), *(asset.with_hooks({no_retry}) for asset in assets)],
         asset_checks=[rules_across_tables],
         jobs=JOBS,
         schedules=SCHEDULES,
@@ -206,8 +213,8 @@ def build_definitions(
         resources={
             "lake": lake,
             "listeners": home.listeners,
-            "spotify": spotify or build_spotify(settings),
-            "more_facts": build_more_facts(settings),
+            "spotify": spotify or build_spotify(settings, home),
+            "more_facts": build_more_facts(settings, home),
             "table_io_manager": TableIOManager(lake.storage),
             "channels": home.channels,
         },

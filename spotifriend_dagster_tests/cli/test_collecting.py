@@ -121,7 +121,7 @@ def test_musicbrainz_is_asked_where_it_is_turned_on(
     with serving(SmallMusicBrainz({}, {})) as service:
         client = MusicBrainz("robin@example.org", service.url, Patience(sleep=lambda _seconds: None))
         facts = MoreFacts(lambda: home.path, client)
-        monkeypatch.setattr(definitions, "build_more_facts", lambda _settings: facts)
+        monkeypatch.setattr(definitions, "build_more_facts", lambda *_: facts)
         monkeypatch.setenv("SPOTIFRIEND_MUSICBRAINZ_CONTACT", "robin@example.org")
         service.failures = [(503, {})] * 4
         output = command("run").output

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -19,9 +20,10 @@ from pathlib import Path
 from typing import Protocol
 
 _SCHEME = "lake:///"
-_WRITING = ".writing"
+WRITING = ".writing"
 _ABANDONED_AFTER_SECONDS = 24 * 3600
 _ATTEMPTS = 50
+_WAIT_SECONDS = 0.02
 
 
 class StorageError(Exception):
@@ -98,11 +100,31 @@ class Storage(Protocol):
             StorageFull: no space is left.
         """
 
-    def list(self, prefix: str) -> list[StoredObject]:
+    def read_version(self, key: str) -> tuple[bytes, str]:
+        """The object's content, and the version that a `replace` must name.
+
+        Raises:
+            ObjectMissing: there is none; the message names the key.
+        """
+
+    def replace(self, key: str, content: bytes, version: str) -> bool:
+        """Put an object in place of that version; False, and nothing is written, where it is not there any more.
+
+        Of several writers who name one version exactly one gets True.
+
+        Raises:
+            StorageFull: no space is left; what was there is still there.
+        """
+
+    def list(self, prefix: str, after: str = "") -> list[StoredObject]:
         """The objects in the folder `prefix` and in those below it, by key; those of the whole lake for "".
 
-        A prefix is whole segments: `listener=ann` does not find what belongs to `listener=anna`.
+        A prefix is whole segments: `listener=ann` does not find what belongs to `listener=anna`. `after` leaves out the
+        keys up to this one, unlooked-at: of a folder of days, `<folder>/dt=2025-03-01` gives that day and later ones.
         """
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names of the folders right in the folder `prefix`, sorted; what is in them is not looked at."""
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; one that is not there is no error."""
@@ -152,6 +174,31 @@ class StoredDocument:
 
     def __str__(self) -> str:
         return self.storage.uri(self.key)
+
+
+def update(storage: Storage, key: str, change: Callable[[bytes | None], bytes]) -> int:
+    """Put what `change` makes of an object's content (None: there is none yet); again, if others were faster.
+
+    What would be the same is not written.
+
+    Returns:
+        The size of what is there then, in bytes.
+
+    Raises:
+        StorageError: others were faster again and again.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            before, version = storage.read_version(key)
+        except ObjectMissing:
+            before, version = None, ""
+        content = change(before)
+        if content == before:
+            return len(content)
+        if storage.write_new(key, content) if before is None else storage.replace(key, content, version):
+            return len(content)
+        time.sleep(random.uniform(0, _WAIT_SECONDS * min(attempt + 1, 10)))
+    raise StorageError(f"{key} is changed by other runs again and again: wait until they have ended, and run again.")
 
 
 class FolderStorage:
@@ -204,10 +251,35 @@ class FolderStorage:
                 return False
         return True
 
-    def list(self, prefix: str) -> list[StoredObject]:
+    def read_version(self, key: str) -> tuple[bytes, str]:
+        """See Storage. A version is known by its content."""
+        content = self.read(key)
+        return content, sha256(content).hexdigest()
+
+    def replace(self, key: str, content: bytes, version: str) -> bool:
+        """See Storage. Whoever replaces holds a lock, which the system takes from whoever dies."""
+        path = self.path(key)
+        with self._written(content, key) as written, self._alone():
+            try:
+                is_still = self.sha256(key) == version
+            except ObjectMissing:
+                is_still = False
+            if is_still:
+                written.replace(path)
+            return is_still
+
+    def list(self, prefix: str, after: str = "") -> list[StoredObject]:
         """See Storage."""
         folder = self.path(prefix) if prefix else self.root
-        return sorted(self._files(str(folder), prefix.rstrip("/")), key=lambda stored: stored.key)
+        return sorted(self._files(str(folder), prefix.rstrip("/"), after), key=lambda stored: stored.key)
+
+    def folders(self, prefix: str) -> list[str]:
+        """See Storage."""
+        try:
+            with os.scandir(self.path(prefix)) as entries:
+                return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
     def delete(self, keys: Iterable[str]) -> None:
         """See Storage. Folders that become empty go too: in an object store there would be none."""
@@ -242,7 +314,7 @@ class FolderStorage:
     @contextmanager
     def _written(self, content: bytes, key: str) -> Iterator[Path]:
         """A file with that content, on the disk, under a name that is nobody else's."""
-        folder = self.root / _WRITING
+        folder = self.root / WRITING
         self._sweep(folder)
         written = folder / uuid.uuid4().hex
         try:
@@ -273,7 +345,15 @@ class FolderStorage:
                 if entry.stat().st_mtime < time.time() - _ABANDONED_AFTER_SECONDS:
                     Path(entry.path).unlink(missing_ok=True)
 
-    def _files(self, folder: str, prefix: str) -> Iterator[StoredObject]:
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        import fcntl  # noqa: PLC0415 - where it is used
+
+        with (self.root / _LOCK).open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _files(self, folder: str, prefix: str, after: str) -> Iterator[StoredObject]:
         try:
             entries = list(os.scandir(folder))
         except (FileNotFoundError, NotADirectoryError):
@@ -283,7 +363,10 @@ class FolderStorage:
                 continue
             key = f"{prefix}/{entry.name}" if prefix else entry.name
             if entry.is_dir():
-                yield from self._files(entry.path, key)
+                if f"{key}/" > after or after.startswith(f"{key}/"):
+                    yield from self._files(entry.path, key, after)
+                continue
+            if key <= after:
                 continue
             with suppress(FileNotFoundError):  # removed since the folder was read
                 status = entry.stat()

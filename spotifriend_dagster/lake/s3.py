@@ -24,15 +24,20 @@ _WRITER = "writer"
 
 
 def read_object(client: Any, bucket: str, key: str) -> bytes:
-    """The content of an object; asked for again where it breaks off, which botocore does only before it begins.
+    """The content of an object.
 
     Raises:
         ClientError, BotoCoreError: as botocore raises them.
     """
+    return _read_version(client, bucket, key)[0]
+
+
+def _read_version(client: Any, bucket: str, key: str) -> tuple[bytes, str]:
+    """An object's content and ETag; asked for again where it breaks off, which botocore does only before it begins."""
     for attempt in count(1):
         try:
-            content: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
-            return content
+            answer = client.get_object(Bucket=bucket, Key=key)
+            return answer["Body"].read(), answer["ETag"]
         except _CUT_OFF:
             if attempt == _ATTEMPTS:
                 raise
@@ -60,12 +65,7 @@ class S3Storage:
 
     def read(self, key: str) -> bytes:
         """See Storage."""
-        where = self._where(key)
-        with self._asked(f"{key} cannot be read from {self._root}") as client:
-            try:
-                return read_object(client, where["Bucket"], where["Key"])
-            except client.exceptions.NoSuchKey:
-                raise self._missing(key) from None
+        return self._read(key)[0]
 
     def write(self, key: str, content: bytes) -> None:
         """See Storage."""
@@ -74,38 +74,37 @@ class S3Storage:
             client.put_object(**where, **self._encryption, Body=content, ChecksumAlgorithm="SHA256")
 
     def write_new(self, key: str, content: bytes) -> bool:
-        """See Storage.
-
-        S3 decides between writers. An answer may be lost on its way, and the repeated PUT then meets what the first one
-        wrote: so the object says who its writer is.
-        """
-        where, writer = self._where(key), uuid.uuid4().hex
-        put = {**where, **self._encryption, "Body": content, "ChecksumAlgorithm": "SHA256"}
-        with self._writing(key) as client:
-            for attempt in count(1):
-                try:
-                    client.put_object(**put, IfNoneMatch="*", Metadata={_WRITER: writer})
-                    return True
-                except errors.ClientError as error:
-                    if code_of(error) == "PreconditionFailed":
-                        was_repeated = attempt > 1 or error.response["ResponseMetadata"].get("RetryAttempts", 0)
-                        return bool(was_repeated) and self._writer_of(client, where) == writer
-                    if code_of(error) != "ConditionalRequestConflict" or attempt == _ATTEMPTS:
-                        raise
-                    time.sleep(_WAIT_SECONDS * 2 ** (attempt - 1))  # others write it at this very moment
-        raise AssertionError("The last attempt gives, or raises.")
-
-    def list(self, prefix: str) -> list[StoredObject]:
         """See Storage."""
-        folder = self._folder + "".join(f"{segment}/" for segment in segments(prefix)) if prefix else self._folder
+        return self._put_if(key, content, IfNoneMatch="*")
+
+    def read_version(self, key: str) -> tuple[bytes, str]:
+        """See Storage. A version is S3's ETag."""
+        return self._read(key)
+
+    def replace(self, key: str, content: bytes, version: str) -> bool:
+        """See Storage."""
+        return self._put_if(key, content, IfMatch=version)
+
+    def list(self, prefix: str, after: str = "") -> list[StoredObject]:
+        """See Storage."""
+        folder = self._folder_of(prefix)
+        asked = {"StartAfter": self._folder + after} if after else {}
         with self._asked(f"{self._root}{prefix} cannot be listed") as client:
-            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=folder)
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=folder, **asked)
             return [
                 StoredObject(key, stored["Size"], stored["LastModified"])
                 for page in pages
                 for stored in page.get("Contents", [])
                 if _is_key(key := stored["Key"].removeprefix(self._folder))
             ]
+
+    def folders(self, prefix: str) -> list[str]:
+        """See Storage."""
+        folder = self._folder_of(prefix)
+        with self._asked(f"{self._root}{prefix} cannot be listed") as client:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=folder, Delimiter="/")
+            names = [found["Prefix"][len(folder) : -1] for page in pages for found in page.get("CommonPrefixes", [])]
+        return [name for name in names if _is_key(name)]
 
     def delete(self, keys: Iterable[str]) -> None:
         """See Storage."""
@@ -149,6 +148,41 @@ class S3Storage:
             raise ValueError(f"{uri!r} is not in this lake, whose objects are named {self._root}…")
         segments(key)
         return key
+
+    def _read(self, key: str) -> tuple[bytes, str]:
+        where = self._where(key)
+        with self._asked(f"{key} cannot be read from {self._root}") as client:
+            try:
+                return _read_version(client, where["Bucket"], where["Key"])
+            except client.exceptions.NoSuchKey:
+                raise self._missing(key) from None
+
+    def _put_if(self, key: str, content: bytes, **condition: str) -> bool:
+        """Put an object on a condition; whether it held.
+
+        S3 decides between writers. An answer may be lost on its way, and the repeated PUT then meets what the first one
+        wrote: so the object says who its writer is.
+        """
+        where, writer = self._where(key), uuid.uuid4().hex
+        put = {**where, **self._encryption, **condition, "Body": content, "ChecksumAlgorithm": "SHA256"}
+        with self._writing(key) as client:
+            for attempt in count(1):
+                try:
+                    client.put_object(**put, Metadata={_WRITER: writer})
+                    return True
+                except errors.ClientError as error:
+                    if code_of(error) == "NoSuchKey":  # it was deleted since it was read
+                        return False
+                    if code_of(error) == "PreconditionFailed":
+                        was_repeated = attempt > 1 or error.response["ResponseMetadata"].get("RetryAttempts", 0)
+                        return bool(was_repeated) and self._writer_of(client, where) == writer
+                    if code_of(error) != "ConditionalRequestConflict" or attempt == _ATTEMPTS:
+                        raise
+                    time.sleep(_WAIT_SECONDS * 2 ** (attempt - 1))  # others write it at this very moment
+        raise AssertionError("The last attempt gives, or raises.")
+
+    def _folder_of(self, prefix: str) -> str:
+        return self._folder + "".join(f"{segment}/" for segment in segments(prefix)) if prefix else self._folder
 
     def _where(self, key: str) -> dict[str, str]:
         segments(key)

@@ -23,6 +23,7 @@ _SCHEME = "lake:///"
 WRITING = ".writing"
 _ABANDONED_AFTER_SECONDS = 24 * 3600
 _ATTEMPTS = 50
+_LOCK = ".replacing"
 _WAIT_SECONDS = 0.02
 
 
@@ -197,7 +198,7 @@ def update(storage: Storage, key: str, change: Callable[[bytes | None], bytes]) 
             return len(content)
         if storage.write_new(key, content) if before is None else storage.replace(key, content, version):
             return len(content)
-        time.sleep(random.uniform(0, _WAIT_SECONDS * min(attempt + 1, 10)))
+        time.sleep(random.uniform(0, _WAIT_SECONDS * min(attempt + 1, 10)))  # noqa: S311 - no secret
     raise StorageError(f"{key} is changed by other runs again and again: wait until they have ended, and run again.")
 
 

@@ -139,6 +139,18 @@ def test_a_claim_whose_answer_is_lost_is_known_to_be_ours(storage: S3Storage, fa
     assert not storage.write_new("taken", b"same"), "taken by somebody else, who wrote the same"
 
 
+def test_a_replacement_whose_answer_is_lost_is_known_to_be_ours(storage: S3Storage, faults: Faults):
+    """The same where a version is replaced: the repeated PUT finds another version, which is ours, or is not."""
+    storage.write(KEY, b"old")
+    _, version = storage.read_version(KEY)
+    faults.lose("PutObject", 500, "InternalError")
+    assert storage.replace(KEY, b"mine", version)
+    faults.put("PutObject", 500, "InternalError")
+    assert not storage.replace(KEY, b"mine", version), "replaced by somebody else, who wrote the same"
+    faults.put("PutObject", 409, "ConditionalRequestConflict")
+    assert storage.replace(KEY, b"next", storage.read_version(KEY)[1])
+
+
 def test_an_answer_that_breaks_off_is_asked_for_again(
     storage: S3Storage, clients: AwsClients, monkeypatch: pytest.MonkeyPatch
 ):

@@ -29,6 +29,7 @@ from spotifriend_dagster.lake.storage import (
     StorageFull,
     instant_name,
     path_values,
+    update,
 )
 from spotifriend_dagster_tests.aws.server import BUCKET
 from spotifriend_dagster_tests.lake.processes import finished, killed, started, started_at_once
@@ -80,6 +81,64 @@ def test_a_prefix_is_whole_segments(storage: Storage) -> None:
     assert [stored.key for stored in storage.list("raw/listener=ann")] == ["raw/listener=ann/1"]
     assert storage.list("raw/listener=ann/") == storage.list("raw/listener=ann")
     assert storage.list("raw/listener=an") == []
+
+
+def test_a_listing_begins_after_a_key(storage: Storage) -> None:
+    """Years of days are not looked at for the last one; a key that begins like another is no part of its folder."""
+    keys = [f"raw/a/dt=2025-0{month}-01/{name}" for month in (1, 2, 3) for name in "xy"]
+    for key in (*keys, "raw/a/dt=2025-02-011/x", "raw/b/1", "raw/a.1"):
+        storage.write(key, b"")
+
+    def listed(after: str) -> list[str]:
+        return [stored.key for stored in storage.list("raw/a", after)]
+
+    assert listed("raw/a/dt=2025-02-01") == [*keys[2:4], "raw/a/dt=2025-02-011/x", *keys[4:]]
+    assert listed("raw/a/dt=2025-02-01/x") == [keys[3], "raw/a/dt=2025-02-011/x", *keys[4:]]
+    assert listed("raw/a/dt=2025-02-02") == listed("raw/a/dt=2025-02-9") == keys[4:]
+    assert listed("raw/a/dt=2025-04") == listed("raw/b") == []
+    assert listed("") == listed("a") == sorted([*keys, "raw/a/dt=2025-02-011/x"])
+
+
+def test_the_folders_in_a_folder_are_named(storage: Storage) -> None:
+    """Who has data is known without a look at any of it."""
+    for key in ("raw/x/listener=b/dt=1/1", "raw/x/listener=a/1", "raw/x/1", "raw/xy/listener=c/1"):
+        storage.write(key, b"")
+    assert storage.folders("raw/x") == ["listener=a", "listener=b"]
+    assert storage.folders("raw/nothing") == storage.folders("raw/x/1") == []
+
+
+def test_a_version_is_replaced_once(storage: Storage) -> None:
+    """Who read an older version is told, and overwrites nothing; nor does anybody bring back what was removed."""
+    storage.write(KEY, b"one")
+    content, version = storage.read_version(KEY)
+    assert content == b"one"
+    assert storage.replace(KEY, b"two", version)
+    assert not storage.replace(KEY, b"three", version)
+    assert storage.read(KEY) == b"two"
+    _, version = storage.read_version(KEY)
+    storage.delete([KEY])
+    assert not storage.replace(KEY, b"four", version)
+    with pytest.raises(ObjectMissing):
+        storage.read_version(KEY)
+
+
+def test_of_several_threads_that_change_one_object_each_does(storage: Storage) -> None:
+    """Two runs put their days into one year: none of them may be lost."""
+
+    def appended(letter: str) -> Callable[[bytes | None], bytes]:
+        return lambda before: (before or b"") + letter.encode()
+
+    with ThreadPoolExecutor(4) as threads:
+        sizes = list(threads.map(lambda letter: update(storage, KEY, appended(letter)), "abcdefgh"))
+    assert sorted(storage.read(KEY)) == sorted(b"abcdefgh")
+    assert sorted(sizes) == list(range(1, 9))
+
+
+def test_what_is_the_same_is_not_written(storage: Storage) -> None:
+    """A day that is worked through again costs nothing, and looks no newer than it is."""
+    update(storage, KEY, lambda _: b"same")
+    storage.write = storage.replace = None  # type: ignore[assignment,method-assign]
+    assert update(storage, KEY, lambda _: b"same") == 4
 
 
 def test_a_missing_object_is_named(storage: Storage) -> None:
@@ -208,6 +267,34 @@ def test_of_several_who_create_one_object_one_does(folder: FolderStorage) -> Non
     assert sorted(int(key) for keys in won.values() for key in keys) == list(range(50))
     for letter, keys in won.items():
         assert {folder.read(f"key-{key}") for key in keys} <= {letter.encode()}
+
+
+def test_of_several_processes_that_change_one_object_each_does(folder: FolderStorage) -> None:
+    """Four processes add to one object at once; a lock that one of them holds is gone when it is killed."""
+    folder.root.mkdir()
+    imports = "from spotifriend_dagster.lake.storage import FolderStorage, update"
+    changes = """
+        folder = FolderStorage(pathlib.Path(sys.argv[1], "lake"))
+        for _ in range(20):
+            update(folder, "object", lambda before: (before or b"") + sys.argv[2].encode())
+    """
+    writers = started_at_once(folder.root.parent, imports, changes, "abcd")
+    for writer in writers:
+        finished(writer)
+    assert sorted(folder.read("object")) == sorted(b"abcd" * 20)
+    holds = """
+        import sys, time
+        from pathlib import Path
+        from spotifriend_dagster.lake.storage import FolderStorage
+        with FolderStorage(Path(sys.argv[1]))._alone():
+            print("held", flush=True)
+            time.sleep(60)
+    """
+    process = started(holds, folder.root)
+    assert process.stdout is not None and process.stdout.readline().strip() == "held"
+    killed(process)
+    assert update(folder, "object", lambda _: b"on") == 2
+    assert [stored.key for stored in folder.list("")] == ["object"]
 
 
 def test_a_write_beside_a_delete_finds_its_folder(folder: FolderStorage) -> None:

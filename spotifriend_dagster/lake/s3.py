@@ -85,6 +85,14 @@ class S3Storage:
         """See Storage."""
         return self._put_if(key, content, IfMatch=version)
 
+    def folders(self, prefix: str) -> list[str]:
+        """See Storage."""
+        folder = self._folder_of(prefix)
+        with self._asked(f"{self._root}{prefix} cannot be listed") as client:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=folder, Delimiter="/")
+            names = [found["Prefix"][len(folder) : -1] for page in pages for found in page.get("CommonPrefixes", [])]
+        return [name for name in names if _is_key(name)]
+
     def list(self, prefix: str, after: str = "") -> list[StoredObject]:
         """See Storage."""
         folder = self._folder_of(prefix)
@@ -97,14 +105,6 @@ class S3Storage:
                 for stored in page.get("Contents", [])
                 if _is_key(key := stored["Key"].removeprefix(self._folder))
             ]
-
-    def folders(self, prefix: str) -> list[str]:
-        """See Storage."""
-        folder = self._folder_of(prefix)
-        with self._asked(f"{self._root}{prefix} cannot be listed") as client:
-            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=folder, Delimiter="/")
-            names = [found["Prefix"][len(folder) : -1] for page in pages for found in page.get("CommonPrefixes", [])]
-        return [name for name in names if _is_key(name)]
 
     def delete(self, keys: Iterable[str]) -> None:
         """See Storage."""

@@ -117,15 +117,15 @@ class Storage(Protocol):
             StorageFull: no space is left; what was there is still there.
         """
 
+    def folders(self, prefix: str) -> list[str]:
+        """The names of the folders right in the folder `prefix`, sorted; what is in them is not looked at."""
+
     def list(self, prefix: str, after: str = "") -> list[StoredObject]:
         """The objects in the folder `prefix` and in those below it, by key; those of the whole lake for "".
 
         A prefix is whole segments: `listener=ann` does not find what belongs to `listener=anna`. `after` leaves out the
         keys up to this one, unlooked-at: of a folder of days, `<folder>/dt=2025-03-01` gives that day and later ones.
         """
-
-    def folders(self, prefix: str) -> list[str]:
-        """The names of the folders right in the folder `prefix`, sorted; what is in them is not looked at."""
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; one that is not there is no error."""
@@ -269,11 +269,6 @@ class FolderStorage:
                 written.replace(path)
             return is_still
 
-    def list(self, prefix: str, after: str = "") -> list[StoredObject]:
-        """See Storage."""
-        folder = self.path(prefix) if prefix else self.root
-        return sorted(self._files(str(folder), prefix.rstrip("/"), after), key=lambda stored: stored.key)
-
     def folders(self, prefix: str) -> list[str]:
         """See Storage."""
         try:
@@ -281,6 +276,11 @@ class FolderStorage:
                 return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
         except (FileNotFoundError, NotADirectoryError):
             return []
+
+    def list(self, prefix: str, after: str = "") -> list[StoredObject]:
+        """See Storage."""
+        folder = self.path(prefix) if prefix else self.root
+        return sorted(self._files(str(folder), prefix.rstrip("/"), after), key=lambda stored: stored.key)
 
     def delete(self, keys: Iterable[str]) -> None:
         """See Storage. Folders that become empty go too: in an object store there would be none."""

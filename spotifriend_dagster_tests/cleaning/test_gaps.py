@@ -81,6 +81,11 @@ def test_late_plays_hide_no_true_gap() -> None:
     ]
 
 
+def test_older_plays_than_any_that_are_known_leave_nothing_open() -> None:
+    """A device that was offline before the first poll: where collecting began is no gap in it."""
+    assert gaps([poll_of(items(61, 70), 70 * 60), poll_of(items(11, 60), 80 * 60)]) == [("pages_apart", 11, 11, None)]
+
+
 def test_a_play_under_another_date_is_a_known_play() -> None:
     """A page that ends with a play that was known under another date reaches back to it."""
     again = [*items(3, 51), polled(60 * 2 + 5, "n2")]
@@ -94,6 +99,8 @@ def test_a_play_under_another_date_is_a_known_play() -> None:
         (50, 61, None),
         (-10, 55, (55, 61)),
         (55, 200, (50, 55)),
+        (50, 55, (55, 61)),
+        (55, 61, (50, 55)),
         (53, 56, (50, 61)),
         (61, 90, (50, 61)),
     ],
@@ -116,6 +123,15 @@ def test_account_data_and_two_exports_close_gaps_too() -> None:
     day = 24 * 60
     silent = export_of([account(-day * 8, "s"), account(day * 7, "t")], MUSIC)
     assert gaps(APART, silent) == [("pages_apart", 50, 61, (50, 61))]
+
+
+def test_an_export_within_another_hides_nothing_of_it() -> None:
+    """Two fragments that a longer export holds: what lies after them is covered still."""
+    exports = [
+        export_of([extended(60 * first, "s"), extended(60 * last, "t")], export=name)
+        for first, last, name in ((0, 100, "e1"), (10, 20, "e2"), (30, 40, "e3"))
+    ]
+    assert gaps(APART, *exports) == [("pages_apart", 50, 61, None)]
 
 
 def test_the_order_in_storage_does_not_matter() -> None:

@@ -91,7 +91,13 @@ def ask(changeable_home: SimulatedHome) -> Iterator[Ask]:
         yield asked
     finally:
         os.killpg(ui.pid, signal.SIGTERM)
-        ui.wait(30)
+        try:
+            ui.wait(30)
+        except (
+            subprocess.TimeoutExpired
+        ):  # tests in the background ignore Ctrl-C, and Dagster then ignores SIGTERM, too
+            os.killpg(ui.pid, signal.SIGKILL)
+            ui.wait()
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from spotifriend_dagster.assets.collected import collected_assets, pull_records
 from spotifriend_dagster.assets.insights import insight_assets
 from spotifriend_dagster.assets.music import features, genres
 from spotifriend_dagster.assets.musicbrainz import musicbrainz
+from spotifriend_dagster.assets.quicksight import Dashboards, data_sets_asset
 from spotifriend_dagster.assets.raw import streaming_history
 from spotifriend_dagster.assets.reports import listening_summary
 from spotifriend_dagster.assets.resources import Lake, MoreFacts
@@ -39,11 +40,14 @@ from spotifriend_dagster.lake.secrets import FolderSecrets
 from spotifriend_dagster.lake.storage import FolderStorage, StoredDocument
 from spotifriend_dagster.listeners import ListenersFile
 from spotifriend_dagster.partitions import days_from
+from spotifriend_dagster.quicksight.place import Place
+from spotifriend_dagster.quicksight.service import QuickSight
 from spotifriend_dagster.settings import Settings, SettingsError, load_settings
 from spotifriend_dagster.sources.errors import PermanentError
 from spotifriend_dagster.sources.musicbrainz import MusicBrainz
 from spotifriend_dagster.sources.spotify.app import SpotifyApp
 from spotifriend_dagster.sources.spotify.tokens import Secrets
+from spotifriend_dagster.tables.insight import load_insights
 
 if TYPE_CHECKING:
     from spotifriend_dagster.lake.aws import AwsClients
@@ -169,6 +173,24 @@ def build_more_facts(settings: Settings, home: Home | None = None) -> MoreFacts:
     return MoreFacts((home or build_home(settings)).user_files, MusicBrainz(contact) if contact else None)
 
 
+def build_dashboards(settings: Settings, home: Home | None = None) -> Dashboards | None:
+    """The lake's part of QuickSight; None where it is not turned on, and for a lake in a folder, which it cannot read.
+
+    Nothing is asked of QuickSight yet. Who sees whose rows is left open unless the home is given.
+
+    Raises:
+        SettingsError: a setting contradicts another, or listeners.toml cannot be read.
+    """
+    if settings.quicksight is None or settings.deployment != "aws":
+        return None
+    from spotifriend_dagster.lake.aws import AwsClients  # noqa: PLC0415 - heavy
+
+    (account, owner), aws = settings.quicksight, settings.aws
+    viewers = {person.id: person.quicksight for person in home.listeners.read().values()} if home else {}
+    service = QuickSight(account, partial(AwsClients(aws.region).client, "quicksight"))
+    return Dashboards(service, Place(account, aws.region, owner, aws.glue_database, aws.workgroup, viewers))
+
+
 def build_definitions(
     settings: Settings,
     loggers: Mapping[str, dg.LoggerDefinition] | None = None,
@@ -189,6 +211,7 @@ def build_definitions(
     insights = insight_assets()
     with accepted_beta("backfill_policy"):
         collected, recent, snapshots = collected_assets(days), recent_asset(days), snapshots_asset(days)
+    dashboards = build_dashboards(settings)
     assets = [
         streaming_history,
         *collected,
@@ -202,6 +225,7 @@ def build_definitions(
         catalog_asset(settings.first_day),
         *insights,
         listening_summary,
+        *([data_sets_asset(load_insights())] if dashboards else []),
     ]
     no_retry = no_retry_of((PermanentError, SettingsError, SQLError))
     return dg.Definitions(
@@ -217,6 +241,7 @@ def build_definitions(
             "more_facts": build_more_facts(settings, home),
             "table_io_manager": TableIOManager(lake.storage),
             "channels": home.channels,
+            **({"dashboards": dashboards} if dashboards else {}),
         },
         executor=dg.in_process_executor,  # a process for each step costs two seconds each
         loggers=loggers,

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from spotifriend_dagster.cleaning.time_zones import UnknownTimeZone, ZoneHistory
 from spotifriend_dagster.settings import SettingsError
 
+_VIEWER = re.compile(r"(user|group)/[^,\s']+")  # QuickSight takes a comma for the end of a value
 LISTENER_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -24,13 +25,15 @@ _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 class Listener:
     """One person whose listening the lake keeps.
 
-    `zones` says which time zone was valid for them at which instant.
+    `zones` says which time zone was valid for them at which instant; `quicksight` which users and groups of QuickSight
+    see their rows.
     """
 
     id: str
     display_name: str
     zones: ZoneHistory
     include_private_sessions: bool = False
+    quicksight: tuple[str, ...] = ()
 
 
 class Document(Protocol):
@@ -137,7 +140,7 @@ class ListenersFile:
                 f"{where}: a listener's id has at most 63 lower-case letters, digits, - and _, and begins with a "
                 f"letter or digit."
             )
-        allowed = ("display_name", "include_private_sessions", "time_zone")
+        allowed = ("display_name", "include_private_sessions", "quicksight", "time_zone")
         if unknown := sorted(said.keys() - set(allowed)):
             raise SettingsError(f"{where}: {', '.join(unknown)} is not a setting; allowed are {', '.join(allowed)}.")
         private = said.get("include_private_sessions", False)
@@ -150,7 +153,13 @@ class ListenersFile:
             zones = ZoneHistory(_zone_entries(said.get("time_zone")))
         except ValueError as error:
             raise SettingsError(f"{where}: {error}") from None
-        return Listener(id_, name, zones, private)
+        viewers = said.get("quicksight", [])
+        if not isinstance(viewers, list) or not all(isinstance(one, str) and _VIEWER.fullmatch(one) for one in viewers):
+            raise SettingsError(
+                f"{where}: quicksight is {viewers!r}, but it must be a list of users and groups of QuickSight, such as "
+                '["user/anna", "group/family"].'
+            )
+        return Listener(id_, name, zones, private, tuple(viewers))
 
 
 _LISTENERS_HEADER = """\
@@ -162,6 +171,7 @@ _LISTENERS_HEADER = """\
 #         { zone = "Asia/Tokyo", valid_from = 2024-05-01T00:00:00 },   # local time there, or with an offset
 #     ]
 # include_private_sessions = true lets private sessions take part in insights.
+# quicksight = ["user/anna", "group/family"] names who sees their rows in QuickSight, where it is turned on.
 
 """
 

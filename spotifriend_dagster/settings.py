@@ -28,6 +28,8 @@ _OF_AWS = {
     "workgroup": r"[A-Za-z0-9._-]{1,128}",
     "kms_key": r"(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key/|(?=alias/)))?(alias/[\w/-]+|(mrk-)?[0-9a-f-]{32,36})",
     "parameter_prefix": rf"(/(?!aws|ssm){_SEGMENT})(/{_SEGMENT}){{0,9}}",
+    "quicksight_account": r"[0-9]{12}",
+    "quicksight_principal": r"arn:aws[a-z-]*:quicksight:[a-z0-9-]+:[0-9]{12}:(user|group)/[A-Za-z0-9._-]+/[^,\s']+",
     "alert_topic": r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}",
 }
 
@@ -79,6 +81,11 @@ class Settings(BaseSettings):
     parameter_prefix: str = "/spotifriend"
     kms_key: str | None = None
     """What encrypts objects and tokens; by default keys of AWS, which cost nothing."""
+
+    quicksight_account: str | None = None
+    """The AWS account of which QuickSight shows the lake; without one (and an owner) none does."""
+    quicksight_principal: str | None = None
+    """The ARN of the user or group of QuickSight that owns the dashboard, and sees everybody's rows."""
 
     alert_topic: str | None = None
     """A topic of SNS, by its ARN, that is told of problems: the aws home only."""
@@ -180,6 +187,29 @@ class Settings(BaseSettings):
         return Aws(**{field.name: getattr(self, field.name) for field in fields(Aws)})
 
     @property
+    def quicksight(self) -> tuple[str, str] | None:
+        """The account and the owner of the dashboard; None where QuickSight is not turned on.
+
+        Raises:
+            SettingsError: one of the two is missing, or they contradict each other.
+        """
+        account, owner = self.quicksight_account, self.quicksight_principal
+        if account and owner and owner.split(":")[4] == account:
+            return account, owner
+        if account and owner:
+            raise SettingsError(
+                f"SPOTIFRIEND_QUICKSIGHT_PRINCIPAL is {owner!r}, which is of another account than "
+                f"SPOTIFRIEND_QUICKSIGHT_ACCOUNT, {account}: correct the one or the other."
+            )
+        if account or owner:
+            name = "principal" if account else "account"
+            raise SettingsError(
+                f"SPOTIFRIEND_QUICKSIGHT_{name.upper()} is not set, and QuickSight needs both: it must be "
+                f"{_ALLOWED[f'quicksight_{name}']}."
+            )
+        return None
+
+    @property
     def place(self) -> str:
         """Where the home of this deployment is, for people."""
         if self.deployment == "local":
@@ -217,6 +247,8 @@ _ALLOWED = {
     "spotify_api_url": "an https address (http on this machine only)",
     "spotify_accounts_url": "an https address (http on this machine only)",
     "api_budget": "a number of calls, 1 or more",
+    "quicksight_account": "the 12 digits of the AWS account that is signed up for QuickSight",
+    "quicksight_principal": "the ARN of a user or group of QuickSight: arn:aws:quicksight:<region>:<account>:user/…",
     "alert_topic": "the ARN of a topic of SNS: arn:aws:sns:<region>:<account>:<name>",
     "alert_webhook": "an https address (http on this machine only)",
     "musicbrainz_contact": "an e-mail address or the address of a web page",
@@ -248,6 +280,7 @@ def load_settings(**overrides: Any) -> Settings:
         name = str(first["loc"][0])
         said = "not allowed" if name in _SECRET else repr(str(first["input"]))
         raise SettingsError(f"SPOTIFRIEND_{name.upper()} is {said}, but it must be {_ALLOWED[name]}.") from None
+    _ = settings.quicksight
     if settings.deployment == "aws":
         _ = settings.aws  # what is missing is said before anything begins
     return settings

@@ -17,7 +17,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "spotifriend_dagster"
 WHOLE = {
     *("sources", "tables", "cleaning", "lake", "collecting", "assets", "checks", "automation", "reports"),
-    *("partitions", "settings", "listeners"),
+    *("partitions", "settings", "listeners", "quicksight"),
 }
 MAY_KNOW = {
     # what is outside of Dagster and of storage, and stays testable without either
@@ -29,12 +29,13 @@ MAY_KNOW = {
     "lake": {"tables"},
     "collecting": {"sources", "tables", "lake"},
     "reports": {"tables", "lake"},
+    "quicksight": {"tables", "lake"},
     "demo": {"tables", "lake"},
     # what Dagster runs
     "partitions": set(),
-    "assets": {"sources", "tables", "cleaning", "lake", "collecting", "reports"},
-    "checks": {"tables", "lake", "assets"},
-    "automation": {"tables", "lake", "collecting", "assets"},
+    "assets": {"sources", "tables", "cleaning", "lake", "collecting", "reports", "quicksight"},
+    "checks": {"tables", "lake", "collecting", "assets"},
+    "automation": {"tables", "lake", "collecting", "assets", "checks"},
     # where everything meets
     "settings": set(),
     "listeners": {"settings", "cleaning"},  # a time zone in listeners.toml is checked by what will use it

@@ -1,8 +1,9 @@
 """`spotifriend`: the command line. Every command is a thin layer over a room: jobs, the lake, reports.
 
 What a command works with is in `session.py`, importing in `importing.py`, signing in and out in `consent.py`,
-collecting in `collecting.py`, the demonstration in `demonstration.py`, moving and testing a home in `moving.py`, making
-one on AWS in `deploying.py`. What people read is made in `reports/`.
+collecting in `collecting.py`, dashboards in `dashboards.py`, the demonstration in `demonstration.py`, moving and
+testing a home in `moving.py`, making one on AWS in `deploying.py`, forgetting somebody in `forgetting.py`. What people
+read is made in `reports/`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import click
 
 from spotifriend_dagster.cli.collecting import collect_everything, look_up_genres, poll
 from spotifriend_dagster.cli.consent import login, logout, print_consent
+from spotifriend_dagster.cli.dashboards import quicksight
 from spotifriend_dagster.cli.demonstration import demo
 from spotifriend_dagster.cli.deploying import deploy
 from spotifriend_dagster.cli.forgetting import forget
@@ -50,6 +52,7 @@ main.add_command(login)
 main.add_command(logout)
 main.add_command(poll)
 main.add_command(demo)
+main.add_command(quicksight)
 main.add_command(sync)
 main.add_command(doctor)
 main.add_command(forget)

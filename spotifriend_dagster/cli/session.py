@@ -50,6 +50,7 @@ def speaks_plainly(command: _Command) -> _Command:
         from spotifriend_dagster.lake.engine import EngineError
         from spotifriend_dagster.lake.publishing import PublishingError
         from spotifriend_dagster.lake.storage import StorageError
+        from spotifriend_dagster.quicksight.service import QuickSightError
         from spotifriend_dagster.reports.period import ReportError
         from spotifriend_dagster.settings import SettingsError
         from spotifriend_dagster.sources.errors import SourceError
@@ -60,6 +61,7 @@ def speaks_plainly(command: _Command) -> _Command:
             CatalogError,
             EngineError,
             PublishingError,
+            QuickSightError,
             ReportError,
             SettingsError,
             SourceError,

@@ -28,6 +28,7 @@ from spotifriend_dagster.automation.failures import no_retry_of
 from spotifriend_dagster.automation.jobs import JOBS
 from spotifriend_dagster.automation.schedules import SCHEDULES
 from spotifriend_dagster.automation.sensors import SENSORS
+from spotifriend_dagster.checks.days import latest_closed_day
 from spotifriend_dagster.checks.rules import rules_across_tables
 from spotifriend_dagster.collecting.pulls import Spotify
 from spotifriend_dagster.lake.catalog import FolderCatalog
@@ -230,7 +231,7 @@ def build_definitions(
     no_retry = no_retry_of((PermanentError, SettingsError, SQLError))
     return dg.Definitions(
         assets=[pull_records(days), *(asset.with_hooks({no_retry}) for asset in assets)],
-        asset_checks=[rules_across_tables],
+        asset_checks=[rules_across_tables, latest_closed_day],
         jobs=JOBS,
         schedules=SCHEDULES,
         sensors=SENSORS,

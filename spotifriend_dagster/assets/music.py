@@ -22,14 +22,15 @@ from spotifriend_dagster.cleaning.features import COLUMNS_OF_PLAYS as FEATURES_O
 from spotifriend_dagster.cleaning.features import track_features
 from spotifriend_dagster.cleaning.genres import COLUMNS_OF_PLAYS, Genres, credits_of, find_genres
 from spotifriend_dagster.cleaning.musicbrainz import known_answers
-from spotifriend_dagster.lake.io_managers import Part, StoredTable
+from spotifriend_dagster.lake.io_managers import Part
+from spotifriend_dagster.lake.stored_tables import StoredTable
 from spotifriend_dagster.sources.user_files import read_audio_features, read_genres
 from spotifriend_dagster.tables.cleaned import PLAYS, RECENT_PLAYS
 from spotifriend_dagster.tables.raw import AUDIO_FEATURES, MUSICBRAINZ
 from spotifriend_dagster.tables.snapshots import ARTIST_GENRES, ARTISTS, PLAY_GENRES, TRACK_FEATURES, TRACKS
 
 _GENRES = (ARTIST_GENRES, PLAY_GENRES)
-_FILE_IS_GOOD = "user_file_is_good"
+FILE_IS_GOOD = "user_file_is_good"
 
 
 @dg.multi_asset(
@@ -39,7 +40,7 @@ _FILE_IS_GOOD = "user_file_is_good"
     check_specs=[
         *map(declaration_check, _GENRES),
         every_listener_check(asset_key(ARTIST_GENRES)),
-        dg.AssetCheckSpec(_FILE_IS_GOOD, asset=asset_key(ARTIST_GENRES), description="All of genres.csv can be used."),
+        dg.AssetCheckSpec(FILE_IS_GOOD, asset=asset_key(ARTIST_GENRES), description="All of genres.csv can be used."),
     ],
 )
 def genres(  # noqa: PLR0917 - Dagster passes inputs by name
@@ -83,7 +84,7 @@ def genres(  # noqa: PLR0917 - Dagster passes inputs by name
         declaration_check(TRACK_FEATURES),
         every_listener_check(asset_key(TRACK_FEATURES)),
         dg.AssetCheckSpec(
-            _FILE_IS_GOOD, asset=asset_key(TRACK_FEATURES), description="All of the audio_features file can be used."
+            FILE_IS_GOOD, asset=asset_key(TRACK_FEATURES), description="All of the audio_features file can be used."
         ),
     ],
 )
@@ -115,7 +116,7 @@ def features(
 def _file_result(key: dg.AssetKey, problems: Iterable[str]) -> dg.AssetCheckResult:
     told = list(problems)
     return dg.AssetCheckResult(
-        check_name=_FILE_IS_GOOD,
+        check_name=FILE_IS_GOOD,
         asset_key=key,
         passed=not told,
         severity=dg.AssetCheckSeverity.WARN,  # what is good in the file was used

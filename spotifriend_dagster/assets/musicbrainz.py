@@ -21,9 +21,9 @@ from spotifriend_dagster.assets.specs import (
 )
 from spotifriend_dagster.cleaning.genres import credits_of, unknown_artists
 from spotifriend_dagster.cleaning.musicbrainz import known_answers, next_question
-from spotifriend_dagster.lake.io_managers import StoredTable
 from spotifriend_dagster.lake.pulls import write_pull
 from spotifriend_dagster.lake.storage import Storage
+from spotifriend_dagster.lake.stored_tables import StoredTable
 from spotifriend_dagster.sources.errors import SourceError
 from spotifriend_dagster.sources.musicbrainz import MusicBrainz
 from spotifriend_dagster.sources.user_files import read_genres
@@ -35,7 +35,7 @@ REQUESTS_PER_RUN = 300  # five minutes; what is not asked today is asked tomorro
 _ANSWERS_PER_OBJECT = 50  # what an interrupted run loses at most
 _KEY = asset_key(MUSICBRAINZ)
 MUSICBRAINZ_IS_OFF = "MusicBrainz is off: set SPOTIFRIEND_MUSICBRAINZ_CONTACT to your e-mail address to turn it on."
-_EVERYTHING_ANSWERED = "everything_answered"
+EVERYTHING_ANSWERED = "everything_answered"
 
 
 @dg.asset(
@@ -47,7 +47,7 @@ _EVERYTHING_ANSWERED = "everything_answered"
     metadata=table_metadata(MUSICBRAINZ),
     check_specs=[
         every_listener_check(_KEY),
-        dg.AssetCheckSpec(_EVERYTHING_ANSWERED, asset=_KEY, description="MusicBrainz answered what it was asked."),
+        dg.AssetCheckSpec(EVERYTHING_ANSWERED, asset=_KEY, description="MusicBrainz answered what it was asked."),
     ],
 )
 def musicbrainz(
@@ -74,7 +74,7 @@ def musicbrainz(
         )
     yield every_listener_result(_KEY, failures)
     yield dg.AssetCheckResult(
-        check_name=_EVERYTHING_ANSWERED,
+        check_name=EVERYTHING_ANSWERED,
         passed=stopped is None,
         severity=dg.AssetCheckSeverity.WARN,  # the next run goes on from here
         metadata={} if stopped is None else {"message": stopped},

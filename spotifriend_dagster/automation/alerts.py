@@ -11,25 +11,37 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from spotifriend_dagster.automation.channels import Channel, Message, delivered
-from spotifriend_dagster.lake.numbered import NumberedDocument
-from spotifriend_dagster.lake.storage import Storage, StorageError
+from spotifriend_dagster.lake.storage import ObjectMissing, Storage, StorageError, update
 
-ALERTS = "health/alerts"
-"""The folder of the document that says what is open."""
+ALERTS = "health/alerts.json"
+"""The object that says what is open, and who was told of it."""
 
-Severity = Literal["notice", "warning", "error"]
-"""`error`: something is being lost, or figures grow old; `warning`: something will be, or is and cannot be helped at
-once; `notice`: worth knowing once."""
 
-_GRAVITY: Mapping[Severity, int] = {"notice": 0, "warning": 1, "error": 2}
-_REPEATED_AFTER: Mapping[Severity, timedelta] = {
-    "notice": timedelta.max,
-    "warning": timedelta(days=7),
-    "error": timedelta(days=1),
+class Severity(StrEnum):
+    """How grave a problem is."""
+
+    ERROR = "error"
+    """Something is being lost, or figures grow old: told every day."""
+    WARNING = "warning"
+    """Something will be lost, or is and takes time to mend: told every week."""
+    NOTICE = "notice"
+    """Worth knowing: told once."""
+
+    @property
+    def gravity(self) -> int:
+        """The graver, the more."""
+        return (Severity.NOTICE, Severity.WARNING, Severity.ERROR).index(self)
+
+
+_REPEATED_AFTER = {
+    Severity.NOTICE: timedelta.max,
+    Severity.WARNING: timedelta(days=7),
+    Severity.ERROR: timedelta(days=1),
 }
 _LONGEST_TELLING = timedelta(minutes=10)
 
@@ -40,7 +52,8 @@ log = logging.getLogger(__name__)
 class Problem:
     """Something that its owner has to know of: what happened, to whom, what it costs, and what to do.
 
-    `key` is the same as long as it lasts; `listener` is an id, None where it concerns everybody.
+    `key` is the same as long as it lasts; `listener` is an id, None where it concerns everybody. The first line of
+    `what` says it for good, those below as it is now.
     """
 
     key: str
@@ -127,7 +140,7 @@ def _after_telling(
 def _lasting(known: OpenProblem | None, problem: Problem, subject: str, now: datetime) -> OpenProblem:
     if known is None:
         return OpenProblem(problem, subject, now)
-    is_graver = _GRAVITY[problem.severity] > _GRAVITY[known.problem.severity]
+    is_graver = problem.severity.gravity > known.problem.severity.gravity
     since = now if known.over else known.since
     return OpenProblem(problem, subject, since, {} if is_graver else known.told)
 
@@ -138,9 +151,12 @@ def open_problems(storage: Storage) -> list[OpenProblem]:
     Raises:
         StorageError: the lake cannot be read.
     """
-    content, _ = NumberedDocument(storage, ALERTS).read()
-    found = [known for known in _board(content).problems.values() if not known.over]
-    return sorted(found, key=lambda known: (-_GRAVITY[known.problem.severity], known.since, known.problem.key))
+    try:
+        board = _board(storage.read(ALERTS))
+    except ObjectMissing:
+        return []
+    found = [known for known in board.problems.values() if not known.over]
+    return sorted(found, key=lambda known: (-known.problem.severity.gravity, known.since, known.problem.key))
 
 
 def tell(storage: Storage, findings: Sequence[Finding], channels: Sequence[Channel], now: datetime) -> list[Message]:
@@ -158,8 +174,7 @@ def tell(storage: Storage, findings: Sequence[Finding], channels: Sequence[Chann
     teller, names = uuid.uuid4().hex, [channel.name for channel in channels]
     sent: dict[str, Message] = {}
     try:
-        document = NumberedDocument(storage, ALERTS)
-        board = _changed(document, lambda before: before.judged(findings, now).claimed(teller, names, now))
+        board = _changed(storage, lambda before: before.judged(findings, now).claimed(teller, names, now))
         failed: set[str] = set()
         while board.teller == teller:
             told = {}
@@ -175,7 +190,7 @@ def tell(storage: Storage, findings: Sequence[Finding], channels: Sequence[Chann
                     failed.add(channel.name)
             left = [name for name in names if name not in failed]
             after = partial(_after_telling, told=told, teller=teller, channels=left, now=now)
-            board = _changed(document, after)
+            board = _changed(storage, after)
     except StorageError as error:
         log.warning("What alerts were sent cannot be kept: %s", error)
         problems = [OpenProblem(problem, "", now) for finding in findings for problem in finding.problems]
@@ -189,34 +204,36 @@ def tell(storage: Storage, findings: Sequence[Finding], channels: Sequence[Chann
 
 def compose(due: Sequence[OpenProblem], now: datetime) -> Message:
     """One message of all that is due: the gravest first, what is over last; the same thing of several people once."""
-    ordered = sorted(due, key=lambda known: (known.over is not None, -_GRAVITY[known.problem.severity], known.since))
+    ordered = sorted(due, key=lambda known: (known.over is not None, -known.problem.severity.gravity, known.since))
     blocks: dict[str, list[str]] = {}
     for known in ordered:
         people = blocks.setdefault(_said(known), [])
         if known.problem.listener and known.problem.listener not in people:
             people.append(known.problem.listener)
     texts = [f"{', '.join(sorted(people))}: {said}" if people else said for said, people in blocks.items()]
-    first = texts[0].splitlines()[0]
+    first = texts[0].splitlines()[0].removesuffix(".")
     more = f" (and {len(texts) - 1} more)" if len(texts) > 1 else ""
-    prefix = "All clear: " if ordered[0].over else ""
     problems = tuple(asdict(known.problem) | {"is_over": known.over is not None} for known in ordered)
-    return Message(f"SpotiFriend: {prefix}{first}{more}", "\n\n".join(texts), problems, now)
+    return Message(f"SpotiFriend: {first}{more}", "\n\n".join(texts), problems, now)
 
 
 def _said(known: OpenProblem) -> str:
     problem = known.problem
     if known.over:
-        return f"Over since {known.over:%Y-%m-%d %H:%M} UTC: {problem.what}"
+        return f"Over since {known.over:%Y-%m-%d %H:%M} UTC: {problem.what.splitlines()[0]}"
     return f"{problem.what}\nWhat it costs: {problem.cost}\nWhat to do: {problem.cure}"
 
 
-def _changed(document: NumberedDocument, change: Callable[[Board], Board]) -> Board:
-    while True:
-        content, number = document.read()
-        before = _board(content)
-        after = change(before)
-        if after == before or document.replace(number, _as_json(after)):
-            return after
+def _changed(storage: Storage, change: Callable[[Board], Board]) -> Board:
+    board = Board()
+
+    def changed(content: bytes | None) -> bytes:
+        nonlocal board
+        board = change(_board(content))
+        return _as_json(board)
+
+    update(storage, ALERTS, changed)
+    return board
 
 
 def _as_json(board: Board) -> bytes:
@@ -229,7 +246,7 @@ def _board(content: bytes | None) -> Board:
     said: dict[str, Any] = json.loads(content)
     problems = {
         key: OpenProblem(
-            problem=Problem(**known["problem"]),
+            problem=Problem(**known["problem"] | {"severity": Severity(known["problem"]["severity"])}),
             subject=known["subject"],
             since=datetime.fromisoformat(known["since"]),
             told={channel: datetime.fromisoformat(at) for channel, at in known["told"].items()},

@@ -1,5 +1,6 @@
 """Rules that hold across tables. A rule is a query for what breaks it: no rows, no fault."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -184,6 +185,7 @@ def rules_across_tables(context: dg.AssetCheckExecutionContext, lake: dg.Resourc
             )
             continue
         breaches = lake.engine.query(query)
+        listeners = Counter(breaches.column("listener").to_pylist())
         yield dg.AssetCheckResult(
             check_name=rule.name,
             asset_key=rule.spec.asset_key,
@@ -192,6 +194,9 @@ def rules_across_tables(context: dg.AssetCheckExecutionContext, lake: dg.Resourc
             metadata={
                 **({"cure": rule.cure} if rule.cure and breaches.num_rows else {}),
                 "breaches": breaches.num_rows,
+                "listeners": dg.MetadataValue.json(
+                    {listener: f"{rule.name}: {count:,}" for listener, count in sorted(listeners.items())}
+                ),
                 "first": dg.MetadataValue.json(
                     [{name: str(value) for name, value in row.items()} for row in breaches.slice(0, _SHOWN).to_pylist()]
                 ),

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from spotifriend_dagster.lake.numbered import NumberedDocument
-from spotifriend_dagster.lake.storage import Storage
+from spotifriend_dagster.lake.storage import ObjectMissing, Storage
 
 _FOLDER = "leases"
 
@@ -46,28 +45,41 @@ def lease(storage: Storage, name: str, *, holder: str, seconds: float, now: date
         Held: somebody else holds it.
         StorageError: it can be neither read nor written.
     """
-    document = NumberedDocument(storage, f"{_FOLDER}/{name}")
-    content, number = document.read()
-    if held := _held(content, holder, now):
+    key, own = f"{_FOLDER}/{name}.json", _said(holder, now + timedelta(seconds=seconds))
+    content, version = _present(storage, key)
+    held = _held(content, now)
+    if held and held[0] != holder:
         raise Held(name, *held)
-    if not document.replace(number, _said(holder, now + timedelta(seconds=seconds))):
-        winner, until = _held(document.read()[0], "", now) or ("another", now)
+    if not _put(storage, key, own, version):
+        winner, until = _held(_present(storage, key)[0], now) or ("another", now)
         raise Held(name, winner, until)
     try:
         yield
     finally:
-        # Where somebody took it since it ran out, the next number is theirs, and nothing is written.
-        document.replace(number + 1, _said(holder, now))
+        content, version = _present(storage, key)
+        if content == own:  # else it ran out, and is another's by now
+            _put(storage, key, _said(holder, now), version)
 
 
-def _held(content: bytes | None, by_other_than: str, now: datetime) -> tuple[str, datetime] | None:
-    """Who else holds it, and until when; None where it is free. A lease that cannot be read is none."""
+def _present(storage: Storage, key: str) -> tuple[bytes, str | None]:
     try:
-        said = json.loads(content or b"")
+        return storage.read_version(key)
+    except ObjectMissing:
+        return b"", None
+
+
+def _put(storage: Storage, key: str, content: bytes, version: str | None) -> bool:
+    return storage.write_new(key, content) if version is None else storage.replace(key, content, version)
+
+
+def _held(content: bytes, now: datetime) -> tuple[str, datetime] | None:
+    """Who holds it, and until when; None where it is free. A lease that cannot be read is none."""
+    try:
+        said = json.loads(content)
         holder, until = str(said["holder"]), datetime.fromisoformat(said["until"])
     except (ValueError, TypeError, KeyError):
         return None
-    return (holder, until) if holder != by_other_than and until > now else None
+    return (holder, until) if until > now else None
 
 
 def _said(holder: str, until: datetime) -> bytes:

@@ -72,11 +72,11 @@ def main(export: Path, zone: str) -> None:
     for name, insight in load_insights().items():
         columns = ", ".join(
             f"{column.name}::{_DUCKDB_TYPES.get(column.type, column.type.upper())} AS {column.name}"
-            for column in insight.table.columns
+            for column in insight.table.all_columns
         )
         query = to_duckdb(insight.query, {read: schema[read] for read in insight.reads})
         database.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM ({query})")
-        schema[name] = {column.name: column.type for column in insight.table.columns}
+        schema[name] = {column.name: column.type for column in insight.table.all_columns}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import dagster as dg
 from spotifriend_dagster.assets.resources import Lake, Listeners
 from spotifriend_dagster.assets.specs import OWNERS, asset_key, table_metadata
 from spotifriend_dagster.lake.catalog import TableInput, differences
-from spotifriend_dagster.lake.publishing import Published, version_folder
+from spotifriend_dagster.lake.publishing import Published, listeners_of, version_folder
 from spotifriend_dagster.lake.storage import Storage, path_values
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.declared import DECLARED_TABLES
@@ -79,7 +79,7 @@ def definition_of(table: Table, storage: Storage, listeners: Sequence[str], firs
 def not_as_declared(lake: Lake, listeners: Sequence[str], first_day: date) -> dict[str, list[str]]:
     """The tables whose definition is not what it is to be now, with the parts that differ. One that lacks is none.
 
-    An insight's table lies where it was published, and notes that; all else of it follows from its declaration, but
+    An insight's table notes where it was published; all else of it follows from that and from its declaration, but
     where a rollback holds it at an older one.
     """
     found = {}
@@ -90,14 +90,13 @@ def not_as_declared(lake: Lake, listeners: Sequence[str], first_day: date) -> di
             )
     for name, insight in load_insights().items():
         if present := lake.catalog.get(name):
-            declared = glue_table_input(insight.table, present.location)
             note = Published.of(present)
             if note and note.is_pinned:
                 continue
-            expected = note.noted_in(declared) if note else declared
-            found[name] = differences(present.table_input, expected)
-            if note is None or present.location != lake.storage.uri(version_folder(insight.table, note.version)):
-                found[name].append("StorageDescriptor.Location")
+            folder = version_folder(insight.table, note.version) if note else ""
+            whose = listeners_of(lake.storage.list(folder)) if note else []
+            declared = glue_table_input(insight.table, lake.storage.uri(folder) if note else "", listeners=whose)
+            found[name] = differences(present.table_input, note.noted_in(declared) if note else declared)
     return {name: parts for name, parts in found.items() if parts}
 
 

@@ -56,12 +56,12 @@ def insight_asset(insight: Insight, insights: dict[str, Insight]) -> dg.AssetsDe
             )
         yield dg.MaterializeResult(
             metadata={
-                "dagster/row_count": publication.content.num_rows,
+                "dagster/row_count": publication.content.rows,
                 "dagster/uri": publication.uri,
                 "dagster/column_lineage": _column_lineage(insight, insights, lake),
                 "version": publication.version,
                 "outcome": publication.outcome,
-                "bytes": publication.size,
+                "bytes": publication.content.size,
                 **({} if publication.bytes_scanned is None else {"bytes_scanned": publication.bytes_scanned}),
                 "preview": dg.MetadataValue.md(_preview(publication)),
                 **_chart(publication, lake),
@@ -92,8 +92,11 @@ def _check_result(publication: Publication) -> dg.AssetCheckResult:
 
 
 def _preview(publication: Publication) -> str:
-    rows = publication.content.slice(0, _PREVIEWED_ROWS).to_pylist()
-    return markdown_table(publication.content.column_names, [row.values() for row in rows])
+    content = publication.content
+    rows = content.sample.slice(0, _PREVIEWED_ROWS).to_pylist()
+    return markdown_table(
+        ("listener", *content.sample.column_names), [(content.listeners[0], *row.values()) for row in rows]
+    )
 
 
 def _column_lineage(insight: Insight, insights: dict[str, Insight], lake: Lake) -> dg.TableColumnLineage:
@@ -108,9 +111,9 @@ def _column_lineage(insight: Insight, insights: dict[str, Insight], lake: Lake) 
 def _chart(publication: Publication, lake: Lake) -> dict[str, dg.MetadataValue]:
     """The insight's chart for its first listener, where it has one, as a picture."""
     table, content = publication.table, publication.content
-    if table.name not in CHARTED or not content.num_rows:
+    if table.name not in CHARTED or not content.rows:
         return {}
-    listener, always = content.column("listener")[0].as_py(), Period("all", "all")
+    listener, always = content.listeners[0], Period("all", "all")
     rows = read_rows(lake.engine, table, listener, always)
     spec = draw(table.name, Figures(listener, listener, always, {table.name: rows}))
     return {} if spec is None else {"chart": dg.MetadataValue.md(f"![{listener}]({picture(spec)})")}

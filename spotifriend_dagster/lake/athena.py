@@ -23,13 +23,12 @@ from spotifriend_dagster.lake import dialect
 from spotifriend_dagster.lake.aws import AwsClients, translated
 from spotifriend_dagster.lake.catalog import Catalog, CatalogTable
 from spotifriend_dagster.lake.dialect.types import OF_GLUE
-from spotifriend_dagster.lake.engine import RESULT_FILE, Engine, EngineError, QueryFailed
+from spotifriend_dagster.lake.engine import Engine, EngineError, QueryFailed
 from spotifriend_dagster.lake.parquet import UnreadableFile
 from spotifriend_dagster.lake.publishing import Published
 from spotifriend_dagster.lake.queries import check_columns, quoted, schema_of, tables_of, text
 from spotifriend_dagster.lake.s3 import S3Storage, read_object
 from spotifriend_dagster.tables.declaration import Table
-from spotifriend_dagster.tables.rendering import arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow
@@ -38,6 +37,7 @@ _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 2.0
 _ATTEMPTS = 3
 _ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
+_MOST_PARTITIONS = 100
 _LONGEST_QUERY = timedelta(minutes=35)
 """A query runs for half an hour at most, so that one that ended later than this after a change began after it, too."""
 _OLDEST_REUSED_MINUTES = 7 * 24 * 60
@@ -94,22 +94,41 @@ class AthenaEngine(Engine):
         return _typed(content, outputs)
 
     def unload(self, sql: str, table: Table, prefix: str) -> int | None:
-        """See Engine."""
-        check_columns(dialect.output_types(sql, schema_of(tables_of(sql, self._catalog))), table)
+        """See Engine. Athena writes into a hundred partitions at most, and only where nothing is.
+
+        So of more listeners they are unloaded a hundred at a time, each into a folder of its own, and then moved.
+        """
+        tables = tables_of(sql, self._catalog)
+        check_columns(dialect.output_types(sql, schema_of(tables)), table)
         folder = f"{prefix.rstrip('/')}/"
+        listeners = _listeners(tables.values())
+        if not table.partition_keys or len(listeners) <= _MOST_PARTITIONS:
+            return self._unload(sql, table, folder)
+        bytes_scanned = 0
+        for first in range(0, len(listeners), _MOST_PARTITIONS):
+            some = ", ".join(map(text, listeners[first : first + _MOST_PARTITIONS]))
+            moved_from = f"{folder}unloaded={first}/"
+            bytes_scanned += self._unload(sql, table, moved_from, f"WHERE listener IN ({some})")
+            unloaded = [stored.key for stored in self._storage.list(moved_from)]
+            for key in unloaded:
+                self._storage.write(folder + key.removeprefix(moved_from), self._storage.read(key))
+            self._storage.delete(unloaded)
+        return bytes_scanned
+
+    def _unload(self, sql: str, table: Table, folder: str, where: str = "") -> int:
+        """Unload a query into an empty folder; how many bytes were read for it."""
+        keys = [key.name for key in table.partition_keys]
         columns = ", ".join(
             f"CAST({quoted(column.name)} AS {OF_GLUE[column.type]}) AS {quoted(column.name)}"
-            for column in table.columns
+            for column in table.all_columns
         )
-        grain = ", ".join(map(quoted, table.grain))
+        order = ", ".join(map(quoted, dict.fromkeys([*keys, *table.grain])))
+        partitioned = f", partitioned_by = ARRAY[{', '.join(map(text, keys))}]" if keys else ""
         statement = (
-            f"UNLOAD (SELECT {columns} FROM (\n{sql.strip().rstrip(';')}\n) ORDER BY {grain}) "
-            f"TO {text(self._storage.uri(folder))} WITH (format = 'PARQUET', compression = 'ZSTD')"
+            f"UNLOAD (SELECT {columns} FROM (\n{sql.strip().rstrip(';')}\n) {where} ORDER BY {order}) "
+            f"TO {text(self._storage.uri(folder))} WITH (format = 'PARQUET', compression = 'ZSTD'{partitioned})"
         )
-        execution = self._run(statement, before_retry=lambda: self._clear(folder))
-        if not self._storage.list(folder):  # of no rows Athena writes no file
-            self._storage.write(f"{folder}{RESULT_FILE}", _empty_file(table))
-        return execution.bytes_scanned
+        return self._run(statement, before_retry=lambda: self._clear(folder)).bytes_scanned
 
     def column_lineage(self, sql: str) -> dict[str, tuple[tuple[str, str], ...]]:
         """See Engine."""
@@ -238,6 +257,12 @@ class AthenaEngine(Engine):
         return UnreadableFile(f"{what} is not what the catalog declares ({said}): materialize {table} again.")
 
 
+def _listeners(tables: Iterable[CatalogTable]) -> list[str]:
+    """The listeners whose folders a query reads, by what the catalog says of its tables."""
+    said = (table.parameters.get("projection.listener.values", "") for table in tables)
+    return sorted({listener for values in said for listener in values.split(",") if listener})
+
+
 def _reusable_minutes(tables: Iterable[CatalogTable]) -> int:
     """For how many minutes nothing that is read has changed, by the age of results; 0 where that is not known."""
     published = [Published.of(table) for table in tables]
@@ -291,11 +316,3 @@ def _lists(column: pyarrow.ChunkedArray) -> pyarrow.Array:
 
     values = [None if value is None else orjson.loads(value) for value in column.to_pylist()]
     return pa.array(values, pa.list_(pa.string()))
-
-
-def _empty_file(table: Table) -> bytes:
-    import pyarrow.parquet as pq  # noqa: PLC0415 - heavy
-
-    target = BytesIO()
-    pq.write_table(arrow_schema(table).empty_table(), target, store_schema=False)
-    return target.getvalue()

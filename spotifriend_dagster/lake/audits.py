@@ -5,10 +5,11 @@ What is declared is in `tables/`; what follows from a failed audit is decided by
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from spotifriend_dagster.lake.queries import NO_VALUE
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.rendering import arrow_schema
 
@@ -46,6 +47,31 @@ def audit_declaration(found: pyarrow.Table, table: Table) -> tuple[Audit, ...]:
         unknown = {"not_looked_at": "the schema is not as declared"}
         return schema, Audit("grain", False, "ERROR", unknown), Audit("never_null", False, "ERROR", unknown)
     return schema, _audit_grain(found, table), _audit_nulls(found, table)
+
+
+def audit_listener(found: pyarrow.Table, table: Table, listener: str) -> tuple[Audit, ...]:
+    """The same of one listener's rows, of whose listener the path tells; `NO_VALUE` where it is null."""
+    schema, grain, nulls = audit_declaration(found, table)
+    if listener == NO_VALUE:
+        nulls = Audit("never_null", False, "ERROR", {"nulls": {"listener": found.num_rows}})
+    return schema, grain, nulls
+
+
+def together(audits: Sequence[tuple[str, Sequence[Audit]]]) -> tuple[Audit, ...]:
+    """The audits of all listeners as those of one content: of each, the first that failed, and of how many it did.
+
+    Args:
+        audits: by listener, the same audits in the same order.
+    """
+    found = []
+    for of_each in zip(*(of_listener for _, of_listener in audits), strict=True):
+        failed = [(listener, audit) for (listener, _), audit in zip(audits, of_each, strict=True) if not audit.passed]
+        if not failed:
+            found.append(of_each[0])
+            continue
+        listener, first = failed[0]
+        found.append(replace(first, metadata={"listener": listener, "listeners": len(failed), **first.metadata}))
+    return tuple(found)
 
 
 def audit_rows(rows: int, before: int | None) -> Audit:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from spotifriend_dagster.lake import dialect
 from spotifriend_dagster.lake.catalog import Catalog, CatalogTable
 from spotifriend_dagster.lake.parquet import UnreadableFile
-from spotifriend_dagster.lake.queries import check_columns, quoted, schema_of, tables_of, text
+from spotifriend_dagster.lake.queries import NO_VALUE, check_columns, quoted, schema_of, tables_of, text
 from spotifriend_dagster.lake.storage import FolderStorage, StoredObject
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.rendering import arrow_schema
@@ -63,7 +63,8 @@ class Engine(Protocol):
     def unload(self, sql: str, table: Table, prefix: str) -> int | None:
         """Write the rows of a query as Parquet into the empty folder `prefix`, in the columns and types of `table`.
 
-        In each file the rows are ordered by the table's grain; of no rows there is a file too.
+        Each value of the table's partition key, where it has one, has a folder of its own. In each file the rows are
+        ordered by the table's grain; of no rows there is no file.
 
         Returns:
             The bytes that were read for it, where the engine counts them: what Athena is paid for.
@@ -104,19 +105,19 @@ class DuckDBEngine(Engine):
     def unload(self, sql: str, table: Table, prefix: str) -> None:
         """See Engine. Equal rows give equal files. What is read is not counted."""
         import pyarrow as pa  # noqa: PLC0415 - heavy
-        import pyarrow.parquet as pq  # noqa: PLC0415
 
         tables = tables_of(sql, self._catalog)
         check_columns(dialect.output_types(sql, schema_of(tables)), table)
-        grain = ", ".join(quoted(name) for name in table.grain)
-        found = self._run(f"FROM ({dialect.to_duckdb(sql, schema_of(tables))}) ORDER BY {grain}", tables)
-        target = BytesIO()
+        order = dict.fromkeys([*(key.name for key in table.partition_keys), *table.grain])
+        ordered = f"FROM ({dialect.to_duckdb(sql, schema_of(tables))}) ORDER BY {', '.join(map(quoted, order))}"
+        found = self._run(ordered, tables)
         try:
-            declared = found.cast(arrow_schema(table))
+            declared = found.select(table.column_names).cast(arrow_schema(table))
         except pa.ArrowInvalid as error:
             raise QueryFailed(f"The rows do not fit table {table.name}: {_sentence(error)}") from error
-        pq.write_table(declared, target, compression="zstd", store_schema=False)
-        self._storage.write(f"{prefix.rstrip('/')}/{RESULT_FILE}", target.getvalue())
+        for folder, first, rows in _parts(found, table):
+            content = _parquet(declared.slice(first, rows))
+            self._storage.write(f"{prefix.rstrip('/')}/{folder}{RESULT_FILE}", content)
 
     def column_lineage(self, sql: str) -> dict[str, tuple[tuple[str, str], ...]]:
         """See Engine."""
@@ -204,6 +205,28 @@ class DuckDBEngine(Engine):
         except (pa.ArrowInvalid, OSError) as error:
             raise UnreadableFile(f"{file.key} is no whole Parquet file: {_sentence(error)}") from error
         return {field.name: _duckdb_type(field.type) for field in schema}
+
+
+def _parts(found: pyarrow.Table, table: Table) -> list[tuple[str, int, int]]:
+    """Where the rows of each folder begin and how many they are, in rows that are ordered by the partition key."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - heavy
+
+    if not table.partition_keys:
+        return [("", 0, found.num_rows)] if found.num_rows else []
+    (key,) = table.partition_keys
+    runs = pc.run_end_encode(found.column(key.name).combine_chunks())
+    values, ends = runs.values.to_pylist(), runs.run_ends.to_pylist()
+    folders = [f"{key.name}={NO_VALUE if value is None else value}/" for value in values]
+    return [(folder, first, end - first) for folder, first, end in zip(folders, [0, *ends], ends, strict=False)]
+
+
+def _parquet(rows: pyarrow.Table) -> bytes:
+    import pyarrow.parquet as pq  # noqa: PLC0415 - heavy
+
+    target = BytesIO()
+    # combined: whose rows came before must not show in the file
+    pq.write_table(rows.combine_chunks(), target, compression="zstd", store_schema=False)
+    return target.getvalue()
 
 
 def _glue_types(table: CatalogTable, *parts: str) -> dict[str, str]:

@@ -1,22 +1,24 @@
 """Write, audit, publish: how an insight's table moves from one version to the next, and back.
 
-A version is a folder, `insights/<table>/version=<id>/`, written once. The catalog's table points to one of them, and
-notes what it was built from; moving it is one compare-and-set. What a version must hold is audited by `audits.py`.
+A version is a folder, `insights/<table>/version=<id>/`, written once, with a folder for each listener. The catalog's
+table points to one of them, names its listeners, and notes what it was built from; moving it is one compare-and-set.
+What a version must hold is audited by `audits.py`.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
-from spotifriend_dagster.lake.audits import Audit, audit_declaration, audit_rows
+from spotifriend_dagster.lake.audits import Audit, audit_declaration, audit_listener, audit_rows, together
 from spotifriend_dagster.lake.catalog import Catalog, CatalogConflict, CatalogTable, TableInput
-from spotifriend_dagster.lake.storage import Storage, instant_name, path_values
+from spotifriend_dagster.lake.storage import Storage, StoredObject, instant_name, path_values
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.insight import Insight
 from spotifriend_dagster.tables.rendering import arrow_schema, glue_table_input
@@ -87,6 +89,21 @@ _NOTE = "spotifriend.published"
 
 
 @dataclass(frozen=True)
+class Content:
+    """What the files of a version hold.
+
+    `listeners` are those who have rows, sorted; `sample` are the rows of the first one, as they are in the files;
+    `size` is in bytes; `audits` are of what was declared.
+    """
+
+    listeners: tuple[str, ...]
+    sample: pyarrow.Table
+    rows: int
+    size: int
+    audits: tuple[Audit, ...]
+
+
+@dataclass(frozen=True)
 class Publication:
     """What became of a new version.
 
@@ -98,8 +115,7 @@ class Publication:
     table: Table
     version: str
     uri: str
-    content: pyarrow.Table
-    size: int
+    content: Content
     bytes_scanned: int | None
     audits: tuple[Audit, ...]
     inputs: Mapping[str, Input]
@@ -119,7 +135,7 @@ def publish(insight: Insight, engine: Engine, catalog: Catalog, storage: Storage
         CatalogConflict: others moved the table again and again at the same time.
     """
     table = insight.table
-    inputs = {name: _state(name, catalog, storage) for name in insight.reads}  # before it reads: never too new
+    inputs = {name: state_of(name, catalog, storage) for name in insight.reads}  # before it reads: never too new
     version = f"{instant_name(_now())}-{secrets.token_hex(3)}"
     folder = version_folder(table, version)
     try:
@@ -127,11 +143,11 @@ def publish(insight: Insight, engine: Engine, catalog: Catalog, storage: Storage
     except Exception:
         storage.delete(stored.key for stored in storage.list(folder))  # a full disk must not stay full
         raise
-    content, size = _content(folder, table, storage)
     before = Published.of(catalog.get(table.name))
-    audits = (*audit_declaration(content, table), audit_rows(content.num_rows, before.rows if before else None))
+    content = _content(folder, table, storage)
+    audits = (*content.audits, audit_rows(content.rows, before.rows if before else None))
     uri = storage.uri(folder)
-    publication = Publication(table, version, uri, content, size, bytes_scanned, audits, inputs, "failed_audits")
+    publication = Publication(table, version, uri, content, bytes_scanned, audits, inputs, "failed_audits")
     if any(audit.blocks for audit in audits):
         return publication
 
@@ -140,8 +156,8 @@ def publish(insight: Insight, engine: Engine, catalog: Catalog, storage: Storage
             if published.is_pinned:
                 raise _Pinned
             _refuse_if_older(table.name, inputs, published.inputs)
-        note = Published(version, _iso(_now()), content.num_rows, inputs)
-        return note.noted_in(glue_table_input(table, publication.uri))
+        note = Published(version, _iso(_now()), content.rows, inputs)
+        return note.noted_in(glue_table_input(table, uri, listeners=content.listeners))
 
     try:
         _compare_and_set(table.name, catalog, moved)
@@ -168,7 +184,7 @@ def rollback(name: str, catalog: Catalog, storage: Storage) -> str:
             raise PublishingError(f"{name} is no insight that was ever published, so there is no way back.")
         for definition in catalog.history(name):
             earlier = Published.of(definition)
-            if earlier and earlier.version < published.version and storage.list(storage.key_of(definition.location)):
+            if earlier and earlier.version < published.version and _is_kept(earlier, definition, storage):
                 return replace(earlier, is_pinned=True, moved_at=_iso(_now())).noted_in(definition.table_input)
         raise PublishingError(f"Of {name}, no version before {published.version} is kept: it stays where it is.")
 
@@ -208,7 +224,7 @@ def _compare_and_set(
     return table_input
 
 
-def _state(name: str, catalog: Catalog, storage: Storage) -> Input:
+def state_of(name: str, catalog: Catalog, storage: Storage) -> Input:
     """The state of a table that a query reads: of an insight its version, of any other its files."""
     definition = catalog.get(name)
     if definition is None:
@@ -230,16 +246,40 @@ def _refuse_if_older(name: str, mine: Mapping[str, Input], theirs: Mapping[str, 
             )
 
 
-def _content(folder: str, table: Table, storage: Storage) -> tuple[pyarrow.Table, int]:
-    """What the files of a version hold, as they hold it, and their size in bytes."""
+def listeners_of(stored: Iterable[StoredObject]) -> list[str]:
+    """Whose files those of a version are, sorted; nobody's where it was written before there was a folder for each."""
+    return sorted({said["listener"] for file in stored if "listener" in (said := path_values(file.key))})
+
+
+def _content(folder: str, table: Table, storage: Storage) -> Content:
+    """What a version holds, read and audited listener by listener: all of them at once may be more than fits."""
+    stored = storage.list(folder)
+    sample, rows = arrow_schema(table).empty_table(), 0
+    audits = []
+    for listener, files in groupby(stored, lambda file: path_values(file.key)["listener"]):
+        found = _read(files, storage)
+        sample, rows = found if not rows else sample, rows + found.num_rows
+        audits.append((listener, audit_listener(found, table, listener)))
+    size = sum(file.size for file in stored)
+    audits = audits or [("", audit_declaration(sample, table))]
+    return Content(tuple(listeners_of(stored)), sample, rows, size, together(audits))
+
+
+def _read(files: Iterable[StoredObject], storage: Storage) -> pyarrow.Table:
+    """What Parquet files hold, as they hold it."""
     import pyarrow as pa  # noqa: PLC0415 - heavy
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    files = [storage.read(stored.key) for stored in storage.list(folder)]
     # Athena packs instants into the 96 bits of old, of which Arrow makes nanoseconds by itself.
-    parquet = [pq.ParquetFile(pa.BufferReader(file), coerce_int96_timestamp_unit="ms") for file in files]
-    tables = [file.read() for file in parquet] or [arrow_schema(table).empty_table()]
-    return pa.concat_tables(tables), sum(map(len, files))
+    opened = (
+        pq.ParquetFile(pa.BufferReader(storage.read(file.key)), coerce_int96_timestamp_unit="ms") for file in files
+    )
+    return pa.concat_tables([file.read() for file in opened])
+
+
+def _is_kept(published: Published, definition: CatalogTable, storage: Storage) -> bool:
+    """Whether there still is what was published: of no rows there are no files."""
+    return not published.rows or bool(storage.list(storage.key_of(definition.location)))
 
 
 def _remove_old(table: Table, catalog: Catalog, storage: Storage) -> None:

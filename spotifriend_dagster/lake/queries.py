@@ -11,6 +11,9 @@ from spotifriend_dagster.tables.declaration import Table
 # What Athena, too, stores in a column of the declared type without being told.
 _TAKES = {"bigint": ("int",), "int": ("bigint",), "double": ("int", "bigint"), "timestamp": ("date",)}
 
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+"""What Hive, and so Athena, writes into a path in the place of a partition key that is null."""
+
 
 def tables_of(sql: str, catalog: Catalog) -> dict[str, CatalogTable]:
     """The tables that a query reads; all that there are, if it reads one that is not there.
@@ -31,7 +34,7 @@ def schema_of(tables: Mapping[str, CatalogTable]) -> dict[str, dict[str, str]]:
 
 
 def check_columns(given: Sequence[tuple[str, str]], table: Table) -> None:
-    """Refuse a query whose columns are not those of the declaration, by name, order and type.
+    """Refuse a query whose columns are not those of the declaration, by name, order and type: first the partition keys.
 
     Args:
         given: the columns that the query gives, as `dialect.output_types` says them.
@@ -40,12 +43,13 @@ def check_columns(given: Sequence[tuple[str, str]], table: Table) -> None:
     Raises:
         InvalidSQL: a column is missing, too many, in another place, or would have to be cast with a loss.
     """
-    if tuple(name for name, _ in given) != table.column_names:
+    declared = (*table.partition_keys, *table.columns)
+    if [name for name, _ in given] != [column.name for column in declared]:
         raise dialect.InvalidSQL(
             f"The query of {table.name} gives {', '.join(name for name, _ in given)}; its declaration says "
-            f"{', '.join(table.column_names)}."
+            f"{', '.join(column.name for column in declared)}."
         )
-    for column, (name, type_) in zip(table.columns, given, strict=True):
+    for column, (name, type_) in zip(declared, given, strict=True):
         if type_ not in (column.type, "null", *_TAKES.get(column.type, ())):
             raise dialect.InvalidSQL(
                 f"Column {name} of {table.name} is declared {column.type}, and its query gives {type_}: cast it."

@@ -8,7 +8,7 @@ where it comes from, and inherits both (`!` and `?` change whether it may be nul
     listens: bigint! Plays of at least 30 s.
     artist_name: plays.artist_name!
 
-Running a query belongs to `lake/`.
+The first column is the listener, by which the rows are stored. Running a query belongs to `lake/`.
 """
 
 from __future__ import annotations
@@ -60,15 +60,20 @@ def parse_insight(name: str, text: str, known: Mapping[str, Table]) -> Insight:
         raise ValueError(f"insights/{name}.sql has no header: it begins with a comment that declares the table.")
     try:
         header: dict[str, Any] = yaml.load(match["header"], Loader=_SAFE_LOADER)  # noqa: S506 - a safe loader
-        columns = tuple(_column(column, str(said), known) for column, said in header["columns"].items())
+        listener, *columns = (_column(column, str(said), known) for column, said in header["columns"].items())
+        if (listener.name, listener.type, listener.nullable) != ("listener", "string", False):
+            raise ValueError("its first column is not `listener: <table>.listener`")
         table = Table(
             name=name,
             layer="insights",
             folder=f"insights/{name}",
             description=" ".join(header["description"].split()),
             grain=tuple(header["grain"]),
-            columns=columns,
+            columns=tuple(columns),
+            partition_keys=(listener,),
         )
+        if "listener" not in table.grain:
+            raise ValueError("its grain does not name the listener")
     except (KeyError, TypeError, AttributeError, ValueError, yaml.YAMLError) as error:
         raise ValueError(f"The header of insights/{name}.sql cannot be read: {error}") from error
     query = match["query"].strip().rstrip(";")

@@ -23,14 +23,14 @@ from typing import Any, Protocol
 from unittest import mock
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import sqlglot
 from moto.athena.models import WorkGroup, athena_backends
 from moto.athena.responses import AthenaResponse
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
-from spotifriend_dagster_tests.aws.planning import Plan, QueryFailed, files_in, plan, split_uri
+from spotifriend_dagster_tests.aws.planning import Plan, QueryFailed, plan, split_uri
+from spotifriend_dagster_tests.aws.unloading import put, unload_of, write_parquet
 
 PATCHED = (
     "start_query_execution",
@@ -45,9 +45,7 @@ PATCHED = (
 _NEW = ("batch_get_query_execution",)
 _FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 _ROWS_AT_ONCE = 1000
-_PROPERTY = re.compile(r"(\w+)\s*=\s*'([^']*)'")
 _ZONED = ("AtTimeZone", "CurrentTimestamp", "FromISO8601Timestamp")
-_COMPRESSIONS = {"gzip": "gzip", "snappy": "snappy", "zstd": "zstd", "none": "none"}
 
 
 @dataclass(frozen=True)
@@ -259,7 +257,7 @@ class Athena:
     def _answer(self, execution: Execution, workgroup: WorkGroup, region: str) -> None:
         """Plan the query, and run it."""
         assert self.engine
-        sql = _unload_of(execution.sql)[0] if execution.is_unload else execution.sql
+        sql = unload_of(execution.sql)[0] if execution.is_unload else execution.sql
         execution.plan = plan(sql, execution.database, region)
         cutoff = workgroup.configuration.get("BytesScannedCutoffPerQuery")
         if cutoff is not None and execution.plan.bytes > cutoff:
@@ -287,8 +285,8 @@ class Athena:
         """Write the result, unless somebody cancelled the query; the files of an UNLOAD are written even then."""
         assert execution.answer
         if execution.is_unload:
-            _, target, properties = _unload_of(execution.sql)
-            files = _write_parquet(execution.answer, target, properties, self.rows_per_file)
+            _, target, properties = unload_of(execution.sql)
+            files = write_parquet(execution.answer, target, properties, self.rows_per_file)
             execution.written = execution.answer.rows.num_rows
             results = {execution.manifest: "".join(f"{uri}\n" for uri in files), f"{execution.result}.metadata": ""}
         else:
@@ -296,7 +294,7 @@ class Athena:
         with self._lock:
             if execution.state == "RUNNING":
                 for uri, text in results.items():
-                    _put(uri, text.encode())
+                    put(uri, text.encode())
                 self._end(execution, "SUCCEEDED", "")
 
     def _end(self, execution: Execution, state: str, reason: str) -> None:
@@ -345,80 +343,12 @@ def _result_configuration(asked: Mapping[str, Any], workgroup: WorkGroup) -> dic
     return of_workgroup if is_enforced else {**of_workgroup, **of_client}
 
 
-def _unload_of(statement: str) -> tuple[str, str, dict[str, str]]:
-    """The query, the target and the properties of an UNLOAD.
-
-    Raises:
-        QueryFailed: it is none.
-    """
-    tokens = sqlglot.tokenize(statement, "trino")
-    depth = 0
-    for token in tokens[1:]:
-        depth += {"(": 1, ")": -1}.get(token.text, 0) if token.token_type.name.endswith("PAREN") else 0
-        if depth == 0:
-            break
-    begin = statement.index("(")
-    rest = re.fullmatch(
-        r"\s*TO\s*'(s3://[^']+)'\s*(?:WITH\s*\((.*)\))?\s*;?\s*", statement[token.end + 1 :], re.IGNORECASE | re.DOTALL
-    )
-    if rest is None or tokens[1].text != "(":
-        raise QueryFailed("SYNTAX_ERROR: line 1:1: mismatched input. Expecting: UNLOAD (query) TO 's3://…' WITH (…)")
-    properties = {name.lower(): value.lower() for name, value in _PROPERTY.findall(rest[2] or "")}
-    if properties.get("format") != "parquet" or properties.get("compression", "gzip") not in _COMPRESSIONS:
-        raise QueryFailed(f"NOT_SUPPORTED: the stand-in unloads Parquet, not {properties}")
-    return statement[begin + 1 : token.start], rest[1], properties
-
-
 def _refuse_zoned(sql: str) -> None:
     """Files of Hive have no instants with a zone."""
     for selected in sqlglot.parse_one(sql, dialect="trino").selects:
         value = selected.unalias()
         if type(value).__name__ in _ZONED or value.name.lower() in ("with_timezone", "at_timezone"):
             raise QueryFailed("NOT_SUPPORTED: Unsupported Hive type: timestamp(3) with time zone")
-
-
-def _write_parquet(answer: Answer, target: str, properties: Mapping[str, str], rows_per_file: int) -> list[str]:
-    """Write rows as Athena does: in several files without a suffix, in no order, and of no rows none at all.
-
-    Instants are INT96, and every column is optional, whatever the query says.
-
-    Raises:
-        QueryFailed: there are files already, a type has no place in a file, or a column has no name of its own.
-    """
-    names = answer.rows.column_names
-    for place, (name, type_) in enumerate(zip(names, answer.types, strict=True), 1):
-        if re.fullmatch(r"_col\d+", name):
-            raise QueryFailed(f"MISSING_COLUMN_NAME: line 1:1: Column name not specified at position {place}")
-        if type_ == "unknown":
-            raise QueryFailed(f"COLUMN_TYPE_UNKNOWN: line 1:1: Column type is unknown at position {place}")
-        if "with time zone" in type_:
-            raise QueryFailed(f"NOT_SUPPORTED: Unsupported Hive type: {type_}")
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise QueryFailed(f"DUPLICATE_COLUMN_NAME: line 1:1: Column name '{twice}' specified more than once")
-    folder = target.rstrip("/") + "/"
-    if files_in(folder):
-        raise QueryFailed(
-            f"HIVE_PATH_ALREADY_EXISTS: Target directory for table '{folder}' already exists and has files in it"
-        )
-    written = []
-    count = math.ceil(answer.rows.num_rows / rows_per_file)
-    for number in range(count):
-        content = io.BytesIO()
-        pq.write_table(
-            answer.rows.take(list(range(number, answer.rows.num_rows, count))),
-            content,
-            compression=_COMPRESSIONS[properties.get("compression", "gzip")],
-            use_deprecated_int96_timestamps=True,
-            store_schema=False,
-        )
-        written.append(f"{folder}{datetime.now(UTC):%Y%m%d_%H%M%S}_00000_stand_{uuid.uuid4()}")
-        _put(written[-1], content.getvalue())
-    return written
-
-
-def _put(uri: str, content: bytes) -> None:
-    bucket, key = split_uri(uri)
-    s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(bucket, key, content)
 
 
 def _csv(answer: Answer) -> str:

@@ -16,6 +16,7 @@ from spotifriend_dagster_tests.aws.athena import Answer, Execution
 from spotifriend_dagster_tests.aws.made_tables import define, keys, put, put_json, put_parquet, read
 from spotifriend_dagster_tests.aws.planning import Plan, QueryFailed, billed_bytes
 from spotifriend_dagster_tests.aws.server import BUCKET, DATABASE, WORKGROUP, AwsServer
+from spotifriend_dagster_tests.aws.unloading import NO_VALUE
 
 PROJECTION = {
     "listener.type": "enum",
@@ -356,6 +357,33 @@ def test_unload_writes_several_files_in_no_order_and_of_no_rows_none(aws: AwsSer
 def test_unload_refuses_what_has_no_place_in_a_file(aws: AwsServer, query: str, reason: str) -> None:
     """Instants with a zone, nulls without a type, columns without a name of their own: all good in a SELECT."""
     assert refused(unload(query)).startswith(reason)
+
+
+def unload_by(keys: str, query: str) -> str:
+    return unload(query).replace("'ZSTD')", f"'ZSTD', partitioned_by = ARRAY[{keys}])")
+
+
+def test_unload_by_partitions_gives_each_value_a_folder(plays: AwsServer) -> None:
+    """The files do not hold what the path says; and Athena takes the last columns alone, and a hundred values."""
+    executed(unload_by("'year'", "SELECT song, NULLIF(year, 2024) AS year FROM plays"))
+    folders = {key.split("/")[1] for key in keys("unloaded/")}
+    assert f"year={NO_VALUE}" in folders
+    assert len(folders) > 1
+    for key in keys("unloaded/"):
+        assert pq.ParquetFile(pa.BufferReader(read(f"s3://{BUCKET}/{key}"))).schema_arrow.names == ["song"]
+    assert refused(unload_by("'song'", "SELECT song, year FROM plays").replace("unloaded", "other")).startswith(
+        "HIVE_COLUMN_ORDER_MISMATCH"
+    )
+
+
+def test_unload_writes_into_a_hundred_partitions_at_most(aws: AwsServer) -> None:
+    define("numbered", {"n": "bigint"})
+    put_parquet("numbered/part.parquet", {"n": list(range(101))})
+    executed(unload_by("'n'", "SELECT 1 AS one, n FROM numbered WHERE n < 100"))
+    assert len(keys("unloaded/")) == 100
+    assert refused(unload_by("'n'", "SELECT 1 AS one, n FROM numbered").replace("unloaded", "other")).startswith(
+        "HIVE_TOO_MANY_OPEN_PARTITIONS"
+    )
 
 
 def test_unload_writes_only_where_there_is_nothing(plays: AwsServer) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from spotifriend_dagster.lake.dialect import to_duckdb
 from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
-from spotifriend_dagster.tables.declaration import Table
+from spotifriend_dagster.tables.declaration import Column, Table
 from spotifriend_dagster.tables.frames import dtype
 from spotifriend_dagster.tables.insight import load_insights
 from spotifriend_dagster.tables.snapshots import SNAPSHOT_TABLES
@@ -77,15 +77,22 @@ def made_lake(lake: Lake) -> Callable[[int], Run]:
 
 
 def _make(connection: duckdb.DuckDBPyConnection, table: Table) -> pd.DataFrame:
-    cast = ", ".join(f"CAST({column.name} AS {_duckdb_type(column.type)}) AS {column.name}" for column in table.columns)
+    cast = ", ".join(
+        f"CAST({column.name} AS {_duckdb_type(column.type)}) AS {column.name}" for column in _as_given(table)
+    )
     connection.execute(f"CREATE OR REPLACE TABLE {table.name} AS SELECT {cast} FROM ({_duckdb_sql(table.name)})")
     frame = connection.execute(f"FROM {table.name} ORDER BY {', '.join(table.grain)}").df()
     assert not frame.duplicated(list(table.grain)).any(), f"{table.name} has two rows of one grain"
-    for column in table.columns:
+    for column in _as_given(table):
         assert column.nullable or frame[column.name].notna().all(), f"{table.name}.{column.name} holds a null"
         # Instants stay naive UTC, as SQL gives them.
         frame[column.name] = frame[column.name].astype(dtype(column).replace("[ms, UTC]", "[ms]"))
     return frame
+
+
+def _as_given(table: Table) -> tuple[Column, ...]:
+    """The columns in the order in which an insight's query gives them."""
+    return (*table.partition_keys, *table.columns)
 
 
 def column_types(name: str) -> dict[str, str]:

@@ -29,25 +29,30 @@ INSIGHT = parse_insight("answers", SQL, {"plays": PLAYS})
 
 
 def answers(answer: int, rows: int = 30) -> pa.Table:
-    """A content of the table: `rows` rows that all hold the same answer."""
-    columns = [["anna"] * rows, list(range(rows)), [answer] * rows]
-    return pa.table(columns, schema=arrow_schema(INSIGHT.table))
+    """A content of one listener's file: `rows` rows that all hold the same answer."""
+    return pa.table([list(range(rows)), [answer] * rows], schema=arrow_schema(INSIGHT.table))
 
 
 class MadeEngine:
-    """Writes what it is told to answer; `meanwhile` happens once, when the file is there and the query still runs."""
+    """Writes what it is told to answer; `meanwhile` happens once, when the file is there and the query still runs.
+
+    `answer` is of anna; `also` is of somebody else, by name.
+    """
 
     def __init__(self, storage: FolderStorage) -> None:
         self._storage = storage
         self.answer = answers(0)
+        self.also = ("bert", answers(0, rows=0))
         self.meanwhile: Callable[[], None] = lambda: None
 
     def unload(self, sql: str, table: Table, prefix: str) -> None:
         """Write the answer as the query's result."""
         assert (sql, table) == (INSIGHT.query, INSIGHT.table)
-        target = pa.BufferOutputStream()
-        pq.write_table(self.answer, target)
-        self._storage.write(f"{prefix}part-0.parquet", target.getvalue().to_pybytes())
+        for listener, answer in (("anna", self.answer), self.also):
+            if answer.num_rows:
+                target = pa.BufferOutputStream()
+                pq.write_table(answer, target)
+                self._storage.write(f"{prefix}listener={listener}/part-0.parquet", target.getvalue().to_pybytes())
         meanwhile, self.meanwhile = self.meanwhile, lambda: None
         meanwhile()
 

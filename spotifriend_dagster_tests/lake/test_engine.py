@@ -19,6 +19,7 @@ from spotifriend_dagster.lake.dialect import InvalidSQL, SQLError, UnsupportedSQ
 from spotifriend_dagster.lake.engine import RESULT_FILE, DuckDBEngine, EngineError, QueryFailed
 from spotifriend_dagster.lake.json_lines import to_json_lines
 from spotifriend_dagster.lake.parquet import UnreadableFile
+from spotifriend_dagster.lake.queries import NO_VALUE
 from spotifriend_dagster.lake.storage import FolderStorage
 from spotifriend_dagster.tables.declaration import Column, Table
 from spotifriend_dagster.tables.raw import RECENTLY_PLAYED
@@ -51,7 +52,6 @@ TRACKS = Table(
     description="Listens of each track.",
     grain=("listener", "track"),
     columns=(
-        LISTENER,
         Column("track", "string", "The title."),
         Column("listens", "bigint", "How often."),
         Column("hour", "int", "The latest hour."),
@@ -60,6 +60,7 @@ TRACKS = Table(
         Column("share", "double", "Of all."),
         Column("artists", "array<string>", "Who is credited."),
     ),
+    partition_keys=(LISTENER,),
 )
 TRACKS_SQL = """
     SELECT
@@ -234,27 +235,36 @@ def test_a_file_that_is_replaced_is_looked_at_again(lake: Lake) -> None:
 def test_a_query_sees_the_version_that_is_published_when_it_starts(lake: Lake) -> None:
     """Publishing moves the catalog's table; the folder of a version is no partition."""
     for version, listened in (("1", 1), ("2", 2)):
-        row = {"listener": "anna", "track": "Song", "listens": listened}
-        lake.put(f"insights/tracks/version={version}/{RESULT_FILE}", row, schema=arrow_schema(TRACKS))
+        row = {"track": "Song", "listens": listened}
+        lake.put(f"insights/tracks/version={version}/listener=anna/{RESULT_FILE}", row, schema=arrow_schema(TRACKS))
         lake.define(TRACKS, f"insights/tracks/version={version}")
-        assert lake.rows("SELECT * FROM tracks")[0][:3] == ("anna", "Song", listened)
+        assert lake.rows("SELECT listener, track, listens FROM tracks") == [("anna", "Song", listened)]
+
+
+def test_a_version_from_before_each_listener_had_a_folder_is_read(lake: Lake) -> None:
+    """Its definition says that the listener is in the files, until the next run publishes a version of today's kind."""
+    former = replace(TRACKS, columns=(LISTENER, *TRACKS.columns), partition_keys=())
+    row = {"listener": "anna", "track": "Song", "listens": 3}
+    lake.put(f"insights/tracks/version=1/{RESULT_FILE}", row, schema=arrow_schema(former))
+    lake.define(former, "insights/tracks/version=1")
+    assert lake.rows("SELECT listener, listens FROM tracks WHERE listener = 'anna'") == [("anna", 3)]
 
 
 def test_unload_writes_what_is_declared_in_the_order_of_the_grain(lake: Lake) -> None:
     """Types as declared, whatever the query's: a count is a bigint, HOUR is cut to an int, 1 is a double."""
     listens(lake)
     lake.engine.unload(TRACKS_SQL, TRACKS, "insights/tracks/version=1/")
-    (stored,) = lake.storage.list("insights/tracks/version=1")
-    assert stored.key == f"insights/tracks/version=1/{RESULT_FILE}"
-    written = pq.read_table(BytesIO(lake.storage.read(stored.key)))
+    stored = [stored.key for stored in lake.storage.list("insights/tracks/version=1")]
+    assert stored == [f"insights/tracks/version=1/listener={name}/{RESULT_FILE}" for name in ("007", "anna")]
+    one, written = (pq.ParquetFile(BytesIO(lake.storage.read(key))).read() for key in stored)
     assert written.schema.equals(arrow_schema(TRACKS))
-    assert [(row["listener"], row["track"], row["listens"], row["hour"]) for row in written.to_pylist()] == [
-        ("007", "Song", 1, 10),
-        ("anna", "Other", 1, 10),
-        ("anna", "Song", 2, 23),
+    assert [(row["track"], row["listens"], row["hour"]) for row in one.to_pylist()] == [("Song", 1, 10)]
+    assert [(row["track"], row["listens"], row["hour"]) for row in written.to_pylist()] == [
+        ("Other", 1, 10),
+        ("Song", 2, 23),
     ]
-    assert written.column("first_at").to_pylist()[2] == datetime(2024, 12, 31, 23, 59, 59, 999000)
-    assert written.column("first_day").to_pylist()[2] == date(2024, 12, 31)
+    assert written.column("first_at").to_pylist()[1] == datetime(2024, 12, 31, 23, 59, 59, 999000)
+    assert written.column("first_day").to_pylist()[1] == date(2024, 12, 31)
 
 
 def test_unload_of_the_same_rows_gives_the_same_bytes(lake: Lake) -> None:
@@ -265,15 +275,29 @@ def test_unload_of_the_same_rows_gives_the_same_bytes(lake: Lake) -> None:
         f"WITH t AS ({TRACKS_SQL}) SELECT * FROM t WHERE track = 'Song' UNION ALL SELECT * FROM t WHERE track <> 'Song'"
     )
     lake.engine.unload(union, TRACKS, "insights/tracks/version=2")
-    first, second = (lake.storage.read(f"insights/tracks/version={version}/{RESULT_FILE}") for version in (1, 2))
-    assert first == second
+    alone = f"SELECT * FROM ({TRACKS_SQL}) WHERE listener = 'anna'"
+    lake.engine.unload(alone, TRACKS, "insights/tracks/version=3")
+    of_anna = f"listener=anna/{RESULT_FILE}"
+    first, second, third = (lake.storage.read(f"insights/tracks/version={version}/{of_anna}") for version in (1, 2, 3))
+    assert first == second == third
 
 
-def test_unload_of_no_rows_writes_a_file(lake: Lake) -> None:
-    """A version without a file would be taken for one that was not written."""
+def test_unload_of_no_rows_writes_no_file(lake: Lake) -> None:
+    """Nor does Athena."""
     lake.engine.unload(TRACKS_SQL, TRACKS, "insights/tracks/version=1/")
-    content = lake.storage.read(f"insights/tracks/version=1/{RESULT_FILE}")
-    assert pq.read_table(BytesIO(content)).num_rows == 0
+    assert lake.storage.list("insights/tracks") == []
+
+
+def test_unload_gives_rows_of_nobody_a_folder_as_hive_names_it(lake: Lake) -> None:
+    """So that the audit finds them, as it does those that Athena writes."""
+    listens(lake)
+    lake.engine.unload(
+        TRACKS_SQL.replace("        listener,", "        NULLIF(listener, 'anna') AS listener,"),
+        TRACKS,
+        "insights/tracks/version=1/",
+    )
+    stored = [stored.key.split("/")[3] for stored in lake.storage.list("insights/tracks")]
+    assert stored == ["listener=007", f"listener={NO_VALUE}"]
 
 
 @pytest.mark.parametrize(
@@ -355,7 +379,7 @@ def test_lineage_is_of_the_catalog(lake: Lake) -> None:
     lineage = lake.engine.column_lineage(TRACKS_SQL)
     assert lineage["first_at"] == (("listens", "at"),)
     assert lineage["artists"] == (("listens", "artists"), ("listens", "number"))
-    assert list(lineage) == list(TRACKS.column_names)
+    assert list(lineage) == ["listener", *TRACKS.column_names]
 
 
 def _columns(lake: Lake, name: str) -> list[dict[str, str]]:

@@ -19,6 +19,7 @@ from spotifriend_dagster.lake.publishing import (
     release,
     rollback,
 )
+from spotifriend_dagster.lake.queries import NO_VALUE
 from spotifriend_dagster.tables.cleaned import PLAYS
 from spotifriend_dagster.tables.rendering import glue_table_input
 from spotifriend_dagster_tests.lake.made_insights import INSIGHT, MadeLake, answers
@@ -52,17 +53,15 @@ def test_a_version_that_passes_is_what_readers_see(lake: MadeLake) -> None:
     assert publication.outcome == "published"
     assert [audit.name for audit in publication.audits] == ["schema", "grain", "never_null", "rows"]
     assert all(audit.passed for audit in publication.audits)
-    assert publication.content.num_rows == 30
-    assert publication.size == sum(stored.size for stored in lake.storage.list(ANSWERS))
+    assert (publication.content.rows, publication.content.listeners) == (30, ("anna",))
+    assert publication.content.size == sum(stored.size for stored in lake.storage.list(ANSWERS))
 
     definition = lake.catalog.get(NAME)
     assert definition is not None
     assert definition.location == publication.uri == f"lake:///{ANSWERS}/version={publication.version}/"
-    assert [column["Name"] for column in definition.table_input["StorageDescriptor"]["Columns"]] == [
-        "listener",
-        "n",
-        "answer",
-    ]
+    assert [column["Name"] for column in definition.table_input["StorageDescriptor"]["Columns"]] == ["n", "answer"]
+    assert [key["Name"] for key in definition.table_input["PartitionKeys"]] == ["listener"]
+    assert definition.parameters["projection.listener.values"] == "anna"
     assert published(lake).version == publication.version
     assert published(lake).rows == 30
     assert published(lake).inputs == publication.inputs
@@ -88,7 +87,7 @@ def test_a_version_that_fails_its_audits_is_never_seen(lake: MadeLake, content: 
     assert any(audit.blocks for audit in publication.audits)
     assert lake.catalog.get(NAME) == before
     assert lake.answer() == 1
-    assert publication.version in lake.versions()
+    assert publication.version in lake.versions() or not content.num_rows, "of no rows there are no files"
 
 
 def test_a_first_version_that_fails_defines_no_table(lake: MadeLake) -> None:
@@ -230,6 +229,34 @@ def test_back_and_back_again(lake: MadeLake) -> None:
     assert lake.answer() == 1
 
 
+def test_back_to_a_version_of_no_rows(lake: MadeLake) -> None:
+    """Of no rows there are no files, and yet that version is kept: it was right, and the one after it is not."""
+    empty = lake.publish(answers(1, rows=0)).version
+    lake.publish(answers(666))
+    assert rollback(NAME, lake.catalog, lake.storage) == empty
+    definition = lake.catalog.get(NAME)
+    assert definition is not None
+    assert definition.parameters["projection.enabled"] == "false"
+
+
+def test_everybody_has_a_folder_and_is_audited(lake: MadeLake) -> None:
+    """Of two listeners the one's fault holds the table; a row of nobody's is one, too."""
+    lake.publish(answers(1))
+    for listener, fault in ((NO_VALUE, "never_null"), ("bert", "grain")):
+        lake.engine.also = (listener, pa.concat_tables([answers(2)] * (2 if listener == "bert" else 1)))
+        publication = lake.publish(answers(2))
+        assert publication.outcome == "failed_audits"
+        assert publication.content.listeners == tuple(sorted(("anna", listener)))
+        (audit,) = [audit for audit in publication.audits if not audit.passed]
+        assert (audit.name, audit.metadata["listener"], audit.metadata["listeners"]) == (fault, listener, 1)
+    lake.engine.also = ("bert", answers(3))
+    publication = lake.publish(answers(2))
+    assert (publication.outcome, publication.content.rows) == ("published", 60)
+    definition = lake.catalog.get(NAME)
+    assert definition is not None
+    assert definition.parameters["projection.listener.values"] == "anna,bert"
+
+
 def test_what_cannot_go_back_says_so(lake: MadeLake) -> None:
     """A sentence for a table that was never published, that is no insight, or that nobody holds."""
     for name in ("answers", "plays", "nonsense"):
@@ -263,7 +290,8 @@ def test_the_last_versions_are_kept_for_a_day_and_longer(lake: MadeLake, monkeyp
     """For a day all are, for whoever still reads one; then the last three published, and never the one in use."""
     made = [lake.publish(answers(n)).version for n in range(KEPT_VERSIONS + 2)]
     failed = lake.publish(answers(9, rows=0)).version
-    assert lake.versions() == [*made, failed]
+    assert failed not in lake.versions(), "of no rows there are no files"
+    assert lake.versions() == made
     in_a_day(monkeypatch)
     made.append(lake.publish(answers(10)).version)
     assert lake.versions() == made[-KEPT_VERSIONS:]
@@ -332,10 +360,10 @@ def test_going_back_at_the_very_moment_of_the_move_holds(lake: MadeLake, monkeyp
     lake.publish(answers(666))
     commands = iter([lambda: rollback(NAME, lake.catalog, lake.storage)])
 
-    def rendered(*arguments: Any) -> dict[str, Any]:
+    def rendered(*arguments: Any, **more: Any) -> dict[str, Any]:
         for command in commands:
             command()
-        return glue_table_input(*arguments)
+        return glue_table_input(*arguments, **more)
 
     monkeypatch.setattr(publishing, "glue_table_input", rendered)
     assert lake.publish(answers(667)).outcome == "pinned"

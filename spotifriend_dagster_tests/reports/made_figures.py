@@ -30,7 +30,7 @@ def row(table: str, **values: Any) -> Row:
     Raises:
         KeyError: the table has no such column.
     """
-    declared = {column.name: column for column in _TABLES[table].columns}
+    declared = {column.name: column for column in _TABLES[table].all_columns}
     if unknown := values.keys() - declared.keys():
         raise KeyError(f"{table} has no {sorted(unknown)}")
     return {name: None if column.nullable else _NEUTRAL.get(column.type) for name, column in declared.items()} | values

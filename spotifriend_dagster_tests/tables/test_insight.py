@@ -27,13 +27,14 @@ def test_the_header_declares_the_table() -> None:
     insight = parse_insight("listens", HEADER + QUERY, KNOWN)
     table = insight.table
     assert (table.name, table.layer, table.folder) == ("listens", "insights", "insights/listens")
-    assert (table.description, table.grain, table.partition_keys) == ("Listens, counted.", ("listener",), ())
+    assert (table.description, table.grain) == ("Listens, counted.", ("listener",))
+    assert table.partition_keys == (PLAYS.column("listener"),), "by whom the rows are stored"
     assert table.column("listens") == Column("listens", "bigint", "Plays of at least 30 s.", nullable=False)
     assert table.column("share") == Column("share", "double", "Share of all of what can be known.")
     assert table.column("track_name").description == PLAYS.column("track_name").description
     assert not table.column("track_name").nullable
     assert table.column("media").nullable
-    assert table.column_names == ("listener", "listens", "share", "track_name", "media")
+    assert table.column_names == ("listens", "share", "track_name", "media")
 
 
 def test_the_query_says_what_it_reads() -> None:
@@ -52,8 +53,13 @@ def test_the_query_says_what_it_reads() -> None:
         (HEADER.replace("plays.listener", "plays.liszt") + QUERY, "cannot be read: 'liszt'"),
         (HEADER.replace("bigint!", "number!") + QUERY, "column listens says neither"),
         (HEADER.replace("[listener]", "[listener, day]") + QUERY, "grain of table listens names"),
+        (HEADER.replace("[listener]", "[media]") + QUERY, "its grain does not name the listener"),
+        (HEADER.replace("  listener: plays.listener\n", "") + QUERY, "its first column is not `listener"),
     ],
-    ids=["none", "no YAML", "no grain", "an unknown column", "an unknown type", "a grain of what is not there"],
+    ids=[
+        *("none", "no YAML", "no grain", "an unknown column", "an unknown type", "a grain of what is not there"),
+        *("a grain across listeners", "nobody's"),
+    ],
 )
 def test_a_header_that_cannot_be_read_names_the_file(text: str, sentence: str) -> None:
     """Whoever adds a file is told which one, and what is wrong with it."""

@@ -55,7 +55,7 @@ def on_trino(cleaned: dict[str, pd.DataFrame], trino: LocalTrino) -> Callable[[s
 
     def rows(name: str) -> list[Row]:
         make(name)
-        columns = INSIGHTS[name].table.column_names
+        columns = ["listener", *INSIGHTS[name].table.column_names]
         found = trino.run(f"SELECT {', '.join(columns)} FROM {name}").rows
         return [dict(zip(columns, map(_midnight_of_date, row), strict=True)) for row in found]
 

@@ -35,6 +35,7 @@ from spotifriend_dagster.lake.catalog import FolderCatalog
 from spotifriend_dagster.lake.dialect.errors import SQLError
 from spotifriend_dagster.lake.engine import DuckDBEngine
 from spotifriend_dagster.lake.examination import Finding, examine_folder
+from spotifriend_dagster.lake.forgetting import FolderLeftovers, Results, Versions
 from spotifriend_dagster.lake.io_managers import TableIOManager
 from spotifriend_dagster.lake.moving import fetch
 from spotifriend_dagster.lake.secrets import FolderSecrets
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
 
 USER_FILES = "config"
 """The folder, in a lake that is no folder of this machine, of the files that people write themselves."""
+ALERTS_FILE = "alerts.jsonl"
+"""The file of the local home's alerts, beside those that people write."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ class Home:
     """What differs between the two homes: the lake's ports, where secrets are, and where people write themselves.
 
     `user_file` gives a file by its name; `user_files` gives the folder of this machine in which they all are now;
-    `examine` tests what the home needs; `channels` are told of problems.
+    `examine` tests what the home needs; `channels` are told of problems; `versions` is what the storage keeps of
+    objects that are gone, and `results` what the engine keeps of queries: both hold what was to be forgotten.
     """
 
     lake: Lake
@@ -72,6 +76,8 @@ class Home:
     user_files: Callable[[], Path]
     examine: Callable[[], Iterator[Finding]]
     channels: tuple[Channel, ...]
+    versions: Versions
+    results: Results | None = None
 
 
 def build_home(settings: Settings, deployment: str | None = None) -> Home:
@@ -100,7 +106,8 @@ def build_local_home(settings: Settings) -> Home:
         user_file=partial(StoredDocument, FolderStorage(settings.home)),
         user_files=lambda: settings.home,
         examine=lambda: examine_folder(settings.home, settings.lake, settings.secrets),
-        channels=(LogChannel(), FileChannel(settings.home / "alerts.jsonl"), *_webhooks(settings)),
+        channels=(LogChannel(), FileChannel(settings.home / ALERTS_FILE), *_webhooks(settings)),
+        versions=FolderLeftovers(settings.lake),
     )
 
 
@@ -116,6 +123,7 @@ def build_aws_home(settings: Settings) -> Home:
     from spotifriend_dagster.lake.glue import GlueCatalog  # noqa: PLC0415
     from spotifriend_dagster.lake.parameters import ParameterSecrets  # noqa: PLC0415
     from spotifriend_dagster.lake.s3 import S3Storage  # noqa: PLC0415
+    from spotifriend_dagster.lake.s3_versions import QueryResults, S3Versions  # noqa: PLC0415
 
     aws = settings.aws
     clients = AwsClients(aws.region)
@@ -131,6 +139,8 @@ def build_aws_home(settings: Settings) -> Home:
         user_files=partial(fetch, storage, USER_FILES, settings.home / USER_FILES),
         examine=AwsExamination(clients, storage, catalog_, engine, secrets).findings,
         channels=(LogChannel(), *_topics(settings, clients), *_webhooks(settings)),
+        versions=S3Versions(clients, aws.bucket, aws.prefix),
+        results=QueryResults(clients, aws.workgroup),
     )
 
 

@@ -18,6 +18,7 @@ from spotifriend_dagster.settings import SettingsError
 
 _VIEWER = re.compile(r"(user|group)/[^,\s']+")  # QuickSight takes a comma for the end of a value
 LISTENER_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_HEADER = re.compile(r"""\s*\[\[?\s*["']?(?P<id>[^"'\].\s]+)["']?\s*[\].]""")
 _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -107,6 +108,49 @@ class ListenersFile:
                 f"{self.path} cannot be written ({error.strerror}): make it writable, or choose another "
                 "SPOTIFRIEND_HOME."
             ) from None
+
+    def without(self, listener: str) -> bytes | None:
+        """The file without a listener's section, and without the comment directly above it; None where there is none.
+
+        Raises:
+            SettingsError: the file cannot be read, or the section is written in a way that only people can take apart.
+        """
+        content, before = self._content(), self.read()
+        if content is None or listener not in before:
+            return content
+        kept: list[str] = []
+        is_theirs = False
+        for line in content.decode("utf-8-sig").splitlines(keepends=True):
+            if header := _HEADER.match(line):
+                is_theirs = header["id"] == listener
+                while is_theirs and kept and kept[-1].startswith("#"):
+                    kept.pop()
+            if not is_theirs:
+                kept.append(line)
+        left = "".join(kept)
+        try:
+            is_right = tomllib.loads(left) == {
+                id_: said for id_, said in tomllib.loads(content.decode("utf-8-sig")).items() if id_ != listener
+            }
+        except tomllib.TOMLDecodeError:
+            is_right = False
+        if not is_right:
+            raise SettingsError(f"{self.path} says {listener} in a way of its own: remove the section there by hand.")
+        return left.encode()
+
+    def remove(self, listener: str) -> None:
+        """Remove a listener's section from the file; all else in it stays as it is.
+
+        Raises:
+            SettingsError: the section cannot be removed.
+        """
+        content = self.without(listener)
+        if content is None:
+            return
+        try:
+            self._replace(content)
+        except OSError as error:
+            raise SettingsError(f"{self.path} cannot be written ({error.strerror}): make it writable.") from None
 
     def _content(self) -> bytes | None:
         if not isinstance(self.path, Path):

@@ -105,6 +105,9 @@ class Catalog(Protocol):
     def history(self, name: str) -> list[CatalogTable]:
         """The table's definitions that are still kept, the present one first."""
 
+    def forget_history(self, name: str) -> None:
+        """Remove the table's definitions but the present one."""
+
 
 class FolderCatalog(Catalog):
     """Definitions as JSON objects, `catalog/<table>/<number>.json`, of which the highest number is the present one.
@@ -146,6 +149,10 @@ class FolderCatalog(Catalog):
             with suppress(ObjectMissing):
                 definitions.append(self._read(name, number))
         return definitions
+
+    def forget_history(self, name: str) -> None:
+        """See Catalog."""
+        self._storage.delete(_key(name, old) for old in self._numbers(name)[1:])
 
     def _numbers(self, name: str) -> list[int]:
         """The numbers of the table's definitions, the present one first."""

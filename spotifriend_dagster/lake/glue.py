@@ -83,6 +83,10 @@ class GlueCatalog(Catalog):
         versions = [_table(version["Table"]) for page in pages for version in page["TableVersions"]]
         return sorted(versions, key=lambda definition: int(definition.version), reverse=True)
 
+    def forget_history(self, name: str) -> None:
+        """See Catalog."""
+        self._forget(name, [definition.version for definition in self.history(name)[1:]])
+
     def _forget(self, name: str, versions: list[str]) -> None:
         with self._asked(f"Old versions of the table {name} cannot be removed") as glue:
             for version in versions:

@@ -53,8 +53,11 @@ class FolderSecrets:
                 partial.unlink()
 
     def delete(self, name: str) -> None:
-        """Remove a text; one that is not there is no error."""
-        self._path(name).unlink(missing_ok=True)
+        """Remove a text, and what killed writers left of it; one that is not there is no error."""
+        path = self._path(name)
+        path.unlink(missing_ok=True)
+        for partial in path.parent.glob(f".{path.name}.*"):
+            partial.unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
         segments = name.split("/")

@@ -4,8 +4,9 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 HOME_OF_DEMO := .spotifriend-demo
 HOME_OF_OWN := $(or $(SPOTIFRIEND_HOME),.spotifriend)
+MINISTACK := spotifriend_dagster_tests/deploy/ministack.txt
 
-.PHONY: help demo ui test test-trino lint types bench docs constraints clean
+.PHONY: help demo ui deploy test test-trino lint types bench docs constraints clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,6 +20,9 @@ endif
 
 ui: .venv/installed ## Dagster's UI on 127.0.0.1, over your lake, or over the demo's where you have none yet
 	@SPOTIFRIEND_HOME="$(or $(SPOTIFRIEND_HOME),$(if $(wildcard .spotifriend/lake),.spotifriend,$(HOME_OF_DEMO)))" $(BIN)/spotifriend ui
+
+deploy: .venv/installed ## Make the home on AWS, or change it, after showing what would change; ARGS=--data-only the first time
+	@$(BIN)/spotifriend deploy $(ARGS)
 
 test: .venv/installed-dev lint types ## Lint, types and all tests but those on Trino
 	$(BIN)/pytest --numprocesses auto --dist loadfile
@@ -59,7 +63,10 @@ clean: ## Everything that can be made again: .venv, caches and the demo's lake; 
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
 	@touch $@
 
-.venv/installed-dev: .venv/installed
+.venv/installed-dev: .venv/installed $(MINISTACK)
 	@echo 'Installing the tools for tests into .venv …'
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@{ $(PYTHON) -m venv .venv/ministack \
+	  && .venv/ministack/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $(MINISTACK); } \
+	  || echo 'ministack cannot be installed, so nothing will be deployed by the tests.'
 	@touch $@

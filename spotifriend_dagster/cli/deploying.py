@@ -32,6 +32,9 @@ _OF_SETTINGS = {
     "FirstDay": "first_day",
     "ApiBudget": "api_budget",
     "MusicbrainzContact": "musicbrainz_contact",
+    "AlertWebhook": "alert_webhook",
+    "QuicksightAccount": "quicksight_account",
+    "QuicksightPrincipal": "quicksight_principal",
 }
 """What the functions are given where it is set here; where it is not, they keep what they have."""
 _FOUND_OUT = {"Name", "Folder", "Image", "DatabaseIsThere"}

@@ -18,7 +18,8 @@ from spotifriend_dagster.assets.snapshots import snapshots_asset
 from spotifriend_dagster.assets.specs import accepted_beta
 from spotifriend_dagster.automation.runs import PROGRESS_LOGGER, RunOutcome, progress_logger, run_job
 from spotifriend_dagster.definitions import build_more_facts
-from spotifriend_dagster.lake.io_managers import StoredTable, TableIOManager
+from spotifriend_dagster.lake.io_managers import TableIOManager
+from spotifriend_dagster.lake.stored_tables import StoredTable
 from spotifriend_dagster.partitions import days_from
 from spotifriend_dagster.sources.musicbrainz import MusicBrainz
 from spotifriend_dagster.tables.cleaned import PLAYS, RECENT_PLAYS

@@ -24,7 +24,8 @@ from spotifriend_dagster.assets.specs import (
 from spotifriend_dagster.cleaning.history import CleanedHistory, clean_history
 from spotifriend_dagster.cleaning.plays import UnitedPlays, unite_plays
 from spotifriend_dagster.cleaning.recent import clean_recent
-from spotifriend_dagster.lake.io_managers import Part, StoredTable, daily_parts
+from spotifriend_dagster.lake.io_managers import Part, daily_parts
+from spotifriend_dagster.lake.stored_tables import StoredTable
 from spotifriend_dagster.tables.cleaned import (
     HISTORY_FILES,
     HISTORY_PLAYS,

@@ -22,7 +22,8 @@ from spotifriend_dagster.assets.specs import (
 )
 from spotifriend_dagster.cleaning.snapshot_sources import SNAPSHOT_SOURCES
 from spotifriend_dagster.cleaning.snapshots import CleanedSnapshots, clean_snapshots
-from spotifriend_dagster.lake.io_managers import Part, StoredTable
+from spotifriend_dagster.lake.io_managers import Part
+from spotifriend_dagster.lake.stored_tables import StoredTable
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.snapshots import DAILY_SNAPSHOTS, SNAPSHOT_PULLS, SNAPSHOT_REJECTS
 

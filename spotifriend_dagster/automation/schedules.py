@@ -11,7 +11,7 @@ from spotifriend_dagster.assets.musicbrainz import MUSICBRAINZ_IS_OFF
 from spotifriend_dagster.assets.resources import Lake, Listeners, MoreFacts
 from spotifriend_dagster.automation.jobs import collect_job, look_up_job, poll_job, rebuild_job
 from spotifriend_dagster.automation.runs import range_tags
-from spotifriend_dagster.automation.staleness import stale_days
+from spotifriend_dagster.automation.staleness import looked_back_to, stale_days
 from spotifriend_dagster.collecting.pulls import Spotify
 
 
@@ -78,7 +78,7 @@ def look_up_daily(
 )
 def rebuild_daily(context: dg.ScheduleEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.RunRequest | dg.SkipReason:
     """All days that need it, in one run: after a week of which the nights were slept through, as well."""
-    days = stale_days(lake.storage)
+    days = stale_days(lake.storage, looked_back_to(context.scheduled_execution_time))
     if not days:
         return dg.SkipReason("Nothing was collected since the last rebuild.")
     return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", tags=range_tags(days))

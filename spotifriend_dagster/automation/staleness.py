@@ -1,67 +1,66 @@
 """Which days a rebuild needs: read from the lake alone, so that losing Dagster's database changes nothing."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import date, datetime, timedelta
 
 from spotifriend_dagster.lake.parquet import UnreadableFile, read_parquet
 from spotifriend_dagster.lake.pulls import object_name
-from spotifriend_dagster.lake.storage import Storage, StoredObject, path_values
+from spotifriend_dagster.lake.storage import Storage, path_values
+from spotifriend_dagster.lake.stored_tables import StoredTable, keys_of
 from spotifriend_dagster.tables import raw
 from spotifriend_dagster.tables.cleaned import RECENT_PAGES
-from spotifriend_dagster.tables.declaration import Table
+from spotifriend_dagster.tables.declaration import Table, narrowed
 from spotifriend_dagster.tables.snapshots import SNAPSHOT_PULLS
 
-_LONGEST_RUN = timedelta(hours=1)
 _NOT_BY_DAY = (raw.AUDIO_FEATURES, raw.API_PULLS)
 _BY_DAY = tuple(table for table in raw.COLLECTED_TABLES if table not in (raw.RECENTLY_PLAYED, *_NOT_BY_DAY))
+_LOOKED_BACK = timedelta(days=35)
+_MONDAY = 0
+
+Pull = tuple[str, str]
+"""A pull as cleaned tables name it: its source, and its object."""
 
 
-def stale_days(storage: Storage) -> list[str]:
-    """The days of collection, YYYY-MM-DD, of which something was received that is not cleaned yet."""
-    polled = _stale(storage, (raw.RECENTLY_PLAYED,), RECENT_PAGES)
-    return sorted({*polled, *_stale(storage, _BY_DAY, SNAPSHOT_PULLS)})
+def stale_days(storage: Storage, since: date | None = None) -> list[str]:
+    """The days of collection, YYYY-MM-DD, of which something was received that is not cleaned yet.
 
-
-def _stale(storage: Storage, received: Iterable[Table], cleaned: Table) -> Iterator[str]:
-    """The days that lack a pull; the table `cleaned` names those that its days were made from, in the column `page`."""
-    files: dict[tuple[str, str], StoredObject] = {}
-    for stored in storage.list(cleaned.folder):
-        files[path_values(stored.key)["listener"], object_name(stored.key).removesuffix(".parquet")] = stored
-    pulls: dict[tuple[str, str], list[StoredObject]] = defaultdict(list)
-    for table in received:
-        for stored in storage.list(table.folder):
-            values = path_values(stored.key)
-            pulls[values["listener"], values["dt"]].append(stored)
-    for (listener, day), of_day in pulls.items():
-        if _lacks(storage, cleaned, files.get((listener, day)), of_day):
-            yield day
-
-
-def _lacks(storage: Storage, table: Table, cleaned: StoredObject | None, pulls: list[StoredObject]) -> bool:
-    """Whether a cleaned day was made without one of these pulls.
-
-    One that is much older than the cleaned file was there when it was made. A younger one may have come while it was
-    being made, and a lake that was copied has the times of the copy; so the file itself is asked.
+    Args:
+        storage: the lake's.
+        since: where it is given, polls of earlier days are not looked at: there are nine thousand a year.
     """
-    if cleaned is None:
-        return True
-    doubtful = {_named(pull) for pull in pulls if pull.modified > cleaned.modified - _LONGEST_RUN}
-    if not doubtful:
-        return False
-    try:
-        rows = read_parquet(storage.read(cleaned.key), table, cleaned.key)
-    except UnreadableFile:
-        return True
-    return not doubtful <= {
-        (row.get("source", _source(raw.RECENTLY_PLAYED.folder)), row["page"]) for row in rows.to_pylist()
-    }
+    polled = _stale(storage, raw.RECENTLY_PLAYED, _cleaned(storage, RECENT_PAGES), since)
+    known = _cleaned(storage, SNAPSHOT_PULLS)
+    return sorted({*polled, *(day for table in _BY_DAY for day in _stale(storage, table, known))})
 
 
-def _named(pull: StoredObject) -> tuple[str, str]:
-    """A pull as cleaned tables name it: its source, and its object."""
-    return _source(pull.key), object_name(pull.key)
+def looked_back_to(tick: datetime) -> date | None:
+    """How far back the rebuild of a night looks for polls: a month, and on Mondays to the first one.
+
+    What comes to an older day was copied into the lake; who copies runs a rebuild, and else it is found on Monday.
+    """
+    return None if tick.weekday() == _MONDAY else (tick - _LOOKED_BACK).date()
 
 
-def _source(key: str) -> str:
-    return key.split("/")[1]
+def _stale(storage: Storage, received: Table, known: dict[str, set[Pull]], since: date | None = None) -> Iterator[str]:
+    """The days of a raw table that have a pull which is not among those of its listener that are known."""
+    for listener, keys in keys_of(storage, received, since=since.isoformat() if since else None).items():
+        of_listener = known.get(listener, set())
+        yield from (path_values(key)["dt"] for key in keys if (_source(received), object_name(key)) not in of_listener)
+
+
+def _cleaned(storage: Storage, table: Table) -> dict[str, set[Pull]]:
+    """By listener the pulls that cleaned days were made from. A file that cannot be read is no reason to stop."""
+    stored = StoredTable(storage, table)
+    of_pulls = narrowed(table, [name for name in ("source", "page") if name in table.column_names])
+    found: dict[str, set[Pull]] = {listener: set() for listener in stored.listeners()}
+    for listener, pulls in found.items():
+        for key in stored.keys(listener):
+            with suppress(UnreadableFile):
+                rows = read_parquet(storage.read(key), of_pulls, key).to_pylist()
+                pulls.update((row.get("source", _source(raw.RECENTLY_PLAYED)), row["page"]) for row in rows)
+    return found
+
+
+def _source(table: Table) -> str:
+    return table.name.removeprefix("raw_")

@@ -108,6 +108,7 @@ RECENT_PLAYS = Table(
     ),
     partition_keys=(LISTENER, _year("the day of collection")),
     year_of="collected_on",
+    day_of="collected_on",
 )
 
 RECENT_PAGES = Table(
@@ -128,6 +129,7 @@ RECENT_PAGES = Table(
     ),
     partition_keys=(LISTENER, _year("the day of collection")),
     year_of="collected_on",
+    day_of="collected_on",
 )
 
 _STARTED_AT = Column("started_at", "timestamp", "When the play started, UTC.", nullable=False)
@@ -292,7 +294,7 @@ LISTENING_GAPS = Table(
 )
 
 
-def _rejects(of: str, origin: Column) -> Table:
+def _rejects(of: str, origin: Column, day_of: str | None = None) -> Table:
     return Table(
         name=f"{of}_rejects",
         layer="rejects",
@@ -307,11 +309,12 @@ def _rejects(of: str, origin: Column) -> Table:
             Column("payload", "string", "The row as received; null where its text could not be read."),
         ),
         partition_keys=(LISTENER,),
+        day_of=day_of,
     )
 
 
 HISTORY_REJECTS = _rejects("history", _OUTCOME_ORIGIN)
-RECENT_REJECTS = _rejects("recent", _OUTCOME_ORIGIN)
+RECENT_REJECTS = _rejects("recent", _OUTCOME_ORIGIN, day_of=_OUTCOME_ORIGIN.name)
 
 CLEANED_TABLES = (
     HISTORY_PLAYS,

@@ -31,7 +31,8 @@ class Table:
 
     `columns` are those inside the files; `partition_keys` are those in the path, outermost first; `grain` are the
     columns (of either kind) that together name one row. `name` is what SQL calls it; `folder` is where its files are;
-    `year_of` is the column whose year is the partition key `year`, where the table has that key.
+    `year_of` is the column whose year is the partition key `year`, where the table has that key; `day_of` is the column
+    that says the day of collection of a row (a date, or its text), where the table is made day by day.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Table:
     columns: tuple[Column, ...]
     partition_keys: tuple[Column, ...] = ()
     year_of: str | None = None
+    day_of: str | None = None
     _by_name: dict[str, Column] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -58,6 +60,8 @@ class Table:
             raise ValueError(f"The grain of table {self.name} names {missing}, which it does not have.")
         if (self.year_of is not None) != ("year" in self._by_name) or self.year_of not in (None, *self._by_name):
             raise ValueError(f"Table {self.name} is partitioned by year, but not by the year of one of its columns.")
+        if self.day_of not in (None, *self.column_names) or (self.day_of and self.year_of not in (None, self.day_of)):
+            raise ValueError(f"Table {self.name} is made day by day, but no column of its files says the day.")
 
     @property
     def format(self) -> Literal["jsonl", "parquet"]:
@@ -85,7 +89,7 @@ class Table:
 
 def narrowed(table: Table, names: Iterable[str]) -> Table:
     """The table with some of the columns in its files alone, for who reads no others. It has no grain any more."""
-    return replace(table, columns=pick(table, names), grain=(), year_of=None, partition_keys=())
+    return replace(table, columns=pick(table, names), grain=(), year_of=None, day_of=None, partition_keys=())
 
 
 def pick(table: Table, names: Iterable[str]) -> tuple[Column, ...]:

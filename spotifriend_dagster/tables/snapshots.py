@@ -46,6 +46,7 @@ def _daily(name: str, description: str, grain: tuple[str, ...], *columns: Column
         columns=(_COLLECTED_ON, _PULLED_AT, *columns),
         partition_keys=(LISTENER, _YEAR),
         year_of="collected_on",
+        day_of="collected_on",
     )
 
 
@@ -186,6 +187,7 @@ SNAPSHOT_REJECTS = Table(
         Column("payload", "string", "The item as received; null where its text could not be read."),
     ),
     partition_keys=(LISTENER,),
+    day_of="origin",
 )
 
 SNAPSHOT_PULLS = Table(
@@ -211,6 +213,7 @@ SNAPSHOT_PULLS = Table(
     ),
     partition_keys=(LISTENER, _YEAR),
     year_of="collected_on",
+    day_of="collected_on",
 )
 
 ARTIST_GENRES = Table(

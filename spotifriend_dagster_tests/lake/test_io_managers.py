@@ -11,10 +11,11 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from spotifriend_dagster.lake.io_managers import Part, StoredTable, TableIOManager, table_of
+from spotifriend_dagster.lake.io_managers import Part, TableIOManager, table_of
 from spotifriend_dagster.lake.json_lines import to_json_lines
 from spotifriend_dagster.lake.pulls import history_key, write_pull
 from spotifriend_dagster.lake.storage import FolderStorage
+from spotifriend_dagster.lake.stored_tables import StoredTable
 from spotifriend_dagster.tables.cleaned import (
     HISTORY_FILES,
     HISTORY_PLAYS,
@@ -83,7 +84,8 @@ def plays_of(*years: int) -> pd.DataFrame:
 
 def day_of(table: Table, day: str, rows: int) -> pd.DataFrame:
     frame = made_frame(table, rows, seed=rows)
-    return frame.assign(collected_on=pd.Series([day] * rows, dtype="datetime64[s]"))
+    type_ = "str" if table is RECENT_REJECTS else "datetime64[s]"
+    return frame.assign(**{table.day_of or "": pd.Series([day] * rows, dtype=type_)})
 
 
 def test_every_asset_key_names_its_table() -> None:
@@ -168,12 +170,12 @@ def test_one_listener_is_in_memory_at_a_time(storage: FolderStorage) -> None:
     assert left_over == [0, 0, 0]
 
 
-def test_a_range_of_days_in_one_output_is_a_file_for_each(storage: FolderStorage) -> None:
+def test_a_range_of_days_in_one_output_is_one_write_for_each_year(storage: FolderStorage) -> None:
     """A single-run backfill; Dagster's own file managers refuse it. Each day's event says that day's rows."""
     days = ["2025-01-30", "2025-01-31"]
     parts = [Part(listener, day_of(RECENT_PLAYS, day, rows), day) for listener in "ab" for rows, day in enumerate(days)]
     materializations = write(storage, RECENT_PLAYS, *parts, days=("2025-01-29", "2025-01-31"))
-    assert names(storage, RECENT_PLAYS) == [f"listener={who}/year=2025/{day}.parquet" for who in "ab" for day in days]
+    assert names(storage, RECENT_PLAYS) == [f"listener={who}/year=2025/2025.parquet" for who in "ab"]
     counted = {event.partition: event.metadata["dagster/partition_row_count"].value for event in materializations}
     assert counted == {"2025-01-29": 0, "2025-01-30": 0, "2025-01-31": 2}
     assert "dagster/row_count" not in materializations[0].metadata
@@ -184,16 +186,18 @@ def test_a_range_of_days_in_one_output_is_a_file_for_each(storage: FolderStorage
     assert stored.frame("nobody").empty
 
 
-def test_a_day_without_rows_is_there_and_the_same_again(storage: FolderStorage) -> None:
-    """Worked through and empty is something else than not worked through; doing it again changes no byte."""
-    for table, name in ((RECENT_PLAYS, "year=2025/2025-01-05.parquet"), (RECENT_REJECTS, "2025-01-05.jsonl.gz")):
-        contents = set()
-        for _ in range(2):
-            write(storage, table, Part("anna", empty_frame(table), "2025-01-05"), days=("2025-01-05", "2025-01-05"))
-            assert names(storage, table) == [f"listener=anna/{name}"]
-            contents.add(storage.read(f"{table.folder}/listener=anna/{name}"))
-        assert len(contents) == 1
+def test_a_day_without_rows_needs_no_file_and_takes_away_the_rows_it_had(storage: FolderStorage) -> None:
+    """Most days reject nothing: that costs no file. The same day again changes no byte."""
+    for table, name in ((RECENT_PLAYS, "year=2025/2025.parquet"), (RECENT_REJECTS, "2025.jsonl.gz")):
+        day, key = "2025-01-05", f"{table.folder}/listener=anna/{name}"
+        write(storage, table, Part("anna", empty_frame(table), day), days=(day, day))
+        assert names(storage, table) == []
+        write(storage, table, Part("anna", day_of(table, day, 3), day), days=(day, day))
+        with_rows = storage.read(key)
+        write(storage, table, Part("anna", empty_frame(table), day), days=(day, day))
         pd.testing.assert_frame_equal(StoredTable(storage, table).frame("anna"), empty_frame(table))
+        write(storage, table, Part("anna", day_of(table, day, 3), day), days=(day, day))
+        assert storage.read(key) == with_rows
 
 
 def test_one_day_is_replaced_and_the_others_stay(storage: FolderStorage) -> None:
@@ -220,6 +224,17 @@ def test_a_part_that_the_run_is_not_about_is_refused(storage: FolderStorage, par
     """A fault in an asset must not overwrite a day that nobody asked for, nor one part with another."""
     with pytest.raises(ValueError, match="is not what this run is about, or comes twice"):
         write(storage, RECENT_PLAYS, *parts, days=("2025-01-02", "2025-01-03"))
+
+
+def test_what_is_as_it_was_is_not_written_again(storage: FolderStorage) -> None:
+    """Last year's plays are the same every night; a bucket that keeps versions would keep them as often."""
+    write(storage, PLAYS, Part("anna", plays_of(2023, 2024)))
+    written: list[str] = []
+    storage.write = lambda key, content: (written.append(key), FolderStorage.write(storage, key, content))[1]  # type: ignore[method-assign]
+    frame = pd.concat([plays_of(2023, 2024), plays_of(2025)], ignore_index=True)
+    (materialization,) = write(storage, PLAYS, Part("anna", frame))
+    assert written == [f"{PLAYS.folder}/listener=anna/year=2025/part.parquet"]
+    assert materialization.metadata["bytes"].value == sum(stored.size for stored in storage.list(PLAYS.folder))
 
 
 def test_an_output_that_breaks_off_has_written_whole_listeners(storage: FolderStorage) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import dagster as dg
 
-from spotifriend_dagster.automation.alerts import Finding, Problem, tell
+from spotifriend_dagster.automation.alerts import Finding, Problem, Severity, tell
 from spotifriend_dagster.aws_lambda.deadline import LAST_SECONDS, Context, OutOfTime, seconds_left
 from spotifriend_dagster.aws_lambda.events import MalformedEvent, Scheduled, read_event
 from spotifriend_dagster.aws_lambda.inbox import take_in
@@ -96,10 +96,9 @@ def _alone(work: Work, name: str, do: Callable[[], None]) -> str:
             do()
     except Held as held:
         work.said.append(str(held))
-    except OutOfTime as error:
+    except OutOfTime as error:  # its run was told of
         if not work.goes_on:
             work.failures[str(error)] = False
-            return f"{error} "
     except Exception as error:
         sentence = str(error) if is_own(error) else f"{type(error).__name__}: {error}"
         if not is_own(error):
@@ -112,7 +111,7 @@ def _alone(work: Work, name: str, do: Callable[[], None]) -> str:
 def _tell(work: Work, what: str, cost: str, cure: str) -> None:
     """Tell of what this invocation met, once a day while it lasts; without `what`, that it is over."""
     name, home = f"invocation/{work.context.function_name}", work.project.home
-    problem = Problem(name, "error", None, f"{work.context.function_name}: {what}", cost, cure)
+    problem = Problem(name, Severity.ERROR, None, f"{work.context.function_name}: {what}", cost, cure)
     tell(home.lake.storage, [Finding(name, (problem,) if what else ())], home.channels, datetime.now(UTC))
 
 

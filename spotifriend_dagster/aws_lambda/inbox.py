@@ -16,6 +16,8 @@ from spotifriend_dagster.aws_lambda.events import INBOX, Dropped
 from spotifriend_dagster.aws_lambda.work import Work
 from spotifriend_dagster.lake.storage import ObjectMissing, instant_name
 from spotifriend_dagster.settings import SettingsError
+from spotifriend_dagster.sources.errors import ExportError
+from spotifriend_dagster.sources.exports import read_export
 
 FAILED = f"{INBOX}/failed"
 LARGEST_BYTES = 400 * 1024**2
@@ -42,26 +44,24 @@ def take_in(work: Work, dropped: Dropped) -> None:
     if stored[0].size > LARGEST_BYTES:
         _tell(work, f"{dropped.file} was not imported", _too_large(dropped, stored[0].size))
         return
-    known = len(work.failures)
     with TemporaryDirectory() as folder:
         path = Path(folder) / dropped.file
         path.write_bytes(home.lake.storage.read(dropped.key))
+        try:
+            read_export(path)  # before a run fails of it
+        except ExportError as error:
+            _set_aside(work, dropped, str(error))
+            return
         step = {"config": {"path": str(path), "listener": dropped.listener}}
         outcome = work.run("import_export", config={"ops": {"raw__streaming_history": step}})
-    failures = dict(list(work.failures.items())[known:])
     imported = outcome.metadata.get("raw/streaming_history", {})
-    if "export" not in imported:
-        if failures and all(failures.values()):
-            for sentence in failures:
-                work.failures.pop(sentence)
-            _set_aside(work, dropped, "; ".join(outcome.failures.values()))
-        return
-    _imported(work, dropped, imported["rows_imported"], imported["problems"], bool(failures))
+    if "export" in imported:
+        _imported(work, dropped, imported["rows_imported"], imported["problems"], is_answered=outcome.success)
 
 
-def _imported(work: Work, dropped: Dropped, rows: int, problems: Sequence[str], is_to_answer: bool) -> None:
+def _imported(work: Work, dropped: Dropped, rows: int, problems: Sequence[str], *, is_answered: bool) -> None:
     said = f"{rows:,} rows of {dropped.file} are imported for {dropped.listener}."
-    if is_to_answer:
+    if not is_answered:
         said += " What is made of them is made by the next run, because a step after the import failed."
     if problems:
         _set_aside(work, dropped, f"{said} But: {' '.join(problems)}")

@@ -77,6 +77,7 @@ def run_job(
     *,
     config: Mapping[str, Any] | None = None,
     days: Sequence[str] = (),
+    assets: Sequence[dg.AssetKey] | None = None,
 ) -> RunOutcome:
     """Run a job to its end in this process.
 
@@ -86,10 +87,12 @@ def run_job(
         instance: where the run is recorded.
         config: run config.
         days: the partitions to run, all within one run from the first to the last; none for a job without days.
+        assets: those of the job's assets to run, where it is not all of them.
     """
     result = definitions.resolve_job_def(job).execute_in_process(
         run_config={**(config or {}), "loggers": {PROGRESS_LOGGER: {}}},
         instance=instance,
+        asset_selection=assets,
         tags=range_tags(days) if days else {},
         raise_on_error=False,
     )

@@ -1,6 +1,7 @@
 """`spotifriend`: the command line. Every command is a thin layer over a room: jobs, the lake, reports.
 
-What a command works with is in `session.py`, importing in `importing.py`, signing in and out in `consent.py`,
+What a command works with is in `session.py`, importing in `importing.py`, making again in
+`backfilling.py`, signing in and out in `consent.py`,
 collecting in `collecting.py`, dashboards in `dashboards.py`, the demonstration in `demonstration.py`, moving and
 testing a home in `moving.py`, making one on AWS in `deploying.py`, forgetting somebody in `forgetting.py`. What people
 read is made in `reports/`.
@@ -12,10 +13,12 @@ import gc
 import logging
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import click
 
+from spotifriend_dagster.cli.backfilling import DAY, make_again
 from spotifriend_dagster.cli.collecting import collect_everything, look_up_genres, poll
 from spotifriend_dagster.cli.consent import login, logout, print_consent
 from spotifriend_dagster.cli.dashboards import quicksight
@@ -60,13 +63,23 @@ main.add_command(deploy)
 
 
 @main.command()
+@click.option("--from", "first", type=DAY, help="The first day to clean again; by default the first there is.")
+@click.option("--to", "last", type=DAY, help="The last one; by default today.")
+@click.option("--tables", help="The tables to make again, by name, with commas between; and all that is made of them.")
 @pass_session
 @speaks_plainly
-def run(session: Session) -> None:
-    """Collect what Spotify serves now, clean what was collected since the last run, and answer anew."""
-    collect_everything(session)
-    look_up_genres(session)
-    rebuild(session, "Rebuilding")
+def run(session: Session, first: datetime | None, last: datetime | None, tables: str | None) -> None:
+    """Collect what Spotify serves now, clean what was collected since the last run, and answer anew.
+
+    With --from, --to or --tables nothing is collected. Days of collection (UTC) are cleaned again, or tables are made
+    again, though nothing of theirs has changed: after a change of what they mean.
+    """
+    if first or last or tables:
+        make_again(session, first, last, tables)
+    else:
+        collect_everything(session)
+        look_up_genres(session)
+        rebuild(session, "Rebuilding")
     for listener in session.listeners.read():
         print_answers(session, listener)
 
@@ -108,7 +121,7 @@ def report(session: Session, period: str, listener: str | None) -> None:
         raise UserError("There is no listener yet: spotifriend import my_spotify_data.zip --zone Europe/London")
     for person in people:
         try:
-            key = write_summary(session.lake.engine, session.lake.storage, person.id, person.display_name, period)
+            key = write_summary(session.lake.reader, session.lake.storage, person.id, person.display_name, period)
         except NothingYet as error:
             if len(people) == 1:
                 raise

@@ -51,7 +51,10 @@ def forget(session: Session, listener: str, yes: bool) -> None:
                     lease(storage, name, holder=holder, seconds=_LEASED_SECONDS, now=datetime.now(UTC))
                 )
         except Held as held:
-            raise UserError(f"Nothing is forgotten yet. {held}") from None
+            raise UserError(
+                f"Nothing is forgotten, because {held.holder} is at work until {held.until:%Y-%m-%d %H:%M} UTC at the "
+                "latest: try again then."
+            ) from None
         _forget(session, listener, found)
         _require_nothing(session, listener, _searched(session, listener, "Searching", everywhere=True))
     session.console.print(f"Nothing of {listener} is left in {session.settings.place}.", soft_wrap=True)

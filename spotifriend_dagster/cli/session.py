@@ -19,7 +19,7 @@ DEFAULT_LISTENER = "me"
 _LEAST_FREE_BYTES = 1 << 20
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance, Definitions
+    from dagster import AssetKey, DagsterInstance, Definitions
     from rich.console import Console
 
     from spotifriend_dagster.assets.resources import Lake
@@ -151,7 +151,13 @@ class Session:
         return home
 
     def run(
-        self, job: str, title: str, *, config: dict[str, Any] | None = None, days: Sequence[str] = ()
+        self,
+        job: str,
+        title: str,
+        *,
+        config: dict[str, Any] | None = None,
+        days: Sequence[str] = (),
+        assets: Sequence[AssetKey] | None = None,
     ) -> RunOutcome:
         """Run a job that answers, with progress on the terminal, and say which checks did not pass.
 
@@ -162,7 +168,7 @@ class Session:
 
         # Two seconds of native code, once in a lake's life: beside the run instead of after it.
         threading.Thread(target=chart_scripts, args=(self.lake.storage,), daemon=True).start()
-        outcome = self.execute(job, title, config=config, days=days)
+        outcome = self.execute(job, title, config=config, days=days, assets=assets)
         for asset, check, severity in outcome.failed_checks:
             mark, style = ("✗", "red") if severity == "ERROR" else ("!", "yellow")
             self.console.print(
@@ -172,7 +178,13 @@ class Session:
         return outcome
 
     def execute(
-        self, job: str, title: str, *, config: dict[str, Any] | None = None, days: Sequence[str] = ()
+        self,
+        job: str,
+        title: str,
+        *,
+        config: dict[str, Any] | None = None,
+        days: Sequence[str] = (),
+        assets: Sequence[AssetKey] | None = None,
     ) -> RunOutcome:
         """Run a job, with progress on the terminal."""
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -195,7 +207,7 @@ class Session:
             loggers = {PROGRESS_LOGGER: progress_logger(on_step)}
             definitions = build_definitions(self.settings, loggers, self.spotify)
             progress.update(task, total=_steps(definitions, job))
-            outcome = run_job(definitions, job, self.instance, config=config, days=days)
+            outcome = run_job(definitions, job, self.instance, config=config, days=days, assets=assets)
         with suppress(StorageError):  # the run has said what it has to say, and it is its outcome that counts
             after_run(self.lake, self.instance, outcome.run_id, self.home.channels, datetime.now(UTC))
         return outcome

@@ -1,6 +1,7 @@
 """Which failures nobody repeats: a run that met one says so by a tag, which Dagster's daemon and Lambda obey.
 
-How often a request is repeated is decided where it is sent: `sources/spotify/patience.py`, `lake/aws.py`.
+How often a request is repeated is decided where it is sent: `sources/spotify/patience.py`, `lake/aws.py`. How often a
+run is, by what runs it. In between nothing is: an asset's own retries would multiply both.
 """
 
 from collections.abc import Iterator

@@ -14,6 +14,7 @@ import dagster as dg
 from spotifriend_dagster.assets.catalog import catalog_asset
 from spotifriend_dagster.assets.cleaned import history, plays, recent_asset
 from spotifriend_dagster.assets.collected import collected_assets, pull_records
+from spotifriend_dagster.assets.health import health
 from spotifriend_dagster.assets.insights import insight_assets
 from spotifriend_dagster.assets.music import features, genres
 from spotifriend_dagster.assets.musicbrainz import musicbrainz
@@ -233,6 +234,7 @@ def build_definitions(
         musicbrainz,
         genres,
         features,
+        health,
         catalog_asset(settings.first_day),
         *insights,
         listening_summary,

@@ -3,7 +3,7 @@
 Called by sensors, by the command line, and by Lambda.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import dagster as dg
@@ -17,7 +17,13 @@ from spotifriend_dagster.lake.health import has_record, write_record
 
 
 def after_run(
-    lake: Lake, instance: dg.DagsterInstance, run_id: str, channels: Sequence[Channel], now: datetime
+    lake: Lake,
+    instance: dg.DagsterInstance,
+    run_id: str,
+    channels: Sequence[Channel],
+    now: datetime,
+    *,
+    usage: Mapping[str, int] | None = None,
 ) -> list[Message]:
     """Keep the record of a run that has ended, and tell of the problems that it met, and of those that are over.
 
@@ -29,6 +35,7 @@ def after_run(
         run_id: of the run.
         channels: who is told.
         now: UTC-aware.
+        usage: what the run asked of AWS, where it ran in this process, which counts that.
 
     Returns:
         What was told.
@@ -40,5 +47,5 @@ def after_run(
     if facts is None or has_record(lake.storage, run_id, facts.ended):
         return []
     told = tell(lake.storage, findings_of(facts), channels, now)
-    write_record(lake.storage, run_id, facts.ended, health_record(facts))
+    write_record(lake.storage, run_id, facts.ended, health_record(facts, usage or {}))
     return told

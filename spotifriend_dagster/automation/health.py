@@ -3,6 +3,7 @@
 Where records are kept is in `lake/health.py`; what is made of them in `cleaning/health.py`.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import dagster as dg
 from dagster import DagsterEventType
 
 from spotifriend_dagster.automation.runs import failure_sentence
+from spotifriend_dagster.tables.raw import COLLECTED_TABLES, STREAMING_HISTORY
 
 _READ = {
     DagsterEventType.STEP_SUCCESS,
@@ -20,6 +22,7 @@ _READ = {
     DagsterEventType.ASSET_OBSERVATION,
     DagsterEventType.ASSET_CHECK_EVALUATION,
 }
+_COLLECTED = {table.folder for table in COLLECTED_TABLES}
 _ROWS = ("dagster/row_count", "dagster/partition_row_count")
 
 
@@ -82,8 +85,11 @@ def facts_of(instance: dg.DagsterInstance, run_id: str, now: datetime) -> RunFac
     )
 
 
-def health_record(facts: RunFacts) -> dict[str, Any]:
-    """The record of a run's health, as JSON has it: what it did, by numbers and sentences."""
+def health_record(facts: RunFacts, usage: Mapping[str, int]) -> dict[str, Any]:
+    """The record of a run's health, as JSON has it: what it did, by numbers and sentences.
+
+    `usage` is what was asked of AWS, where that was counted.
+    """
     by_outcome = {"passed": 0, "warned": 0, "failed": 0}
     for check in facts.checks:
         failed = "warned" if check.severity == dg.AssetCheckSeverity.WARN else "failed"
@@ -96,14 +102,29 @@ def health_record(facts: RunFacts) -> dict[str, Any]:
         "ended": facts.ended.isoformat(timespec="milliseconds"),
         "outcome": facts.outcome,
         "seconds": round((facts.ended - facts.started).total_seconds(), 3),
-        "api_calls": _sum(facts.said, "calls"),
-        "rows_in": _sum(facts.said, "rows"),
+        "listeners": _listeners(facts.said),
         "rows_out": sum(_sum(written, name) for name in _ROWS),
         "rejects": sum(_sum([said for said in written if said.asset.startswith("rejects/")], name) for name in _ROWS),
         "bytes_scanned": _sum(written, "bytes_scanned"),
+        "usage": dict(usage),
         "checks": by_outcome,
         "failures": dict(facts.failures),
     }
+
+
+def _listeners(said: Sequence[Said]) -> dict[str, dict[str, int]]:
+    """By listener how much was asked and received for them; nobody where the run asked nobody outside."""
+    found: dict[str, Counter[str]] = {}
+    for one in said:
+        pulls = one.metadata.get("listeners")
+        if one.asset in _COLLECTED and isinstance(pulls, dict):
+            for listener, pulled in pulls.items():
+                own = found.setdefault(listener, Counter())
+                own.update(api_calls=pulled["calls"], rows_in=pulled["rows"])
+        elif one.asset == STREAMING_HISTORY.folder and "listener" in one.metadata:
+            own = found.setdefault(one.metadata["listener"], Counter())
+            own.update(api_calls=0, rows_in=one.metadata["rows_imported"])
+    return {listener: dict(own) for listener, own in found.items()}
 
 
 def _said(event: dg.AssetMaterialization | dg.AssetObservation, *, is_materialization: bool) -> Said:

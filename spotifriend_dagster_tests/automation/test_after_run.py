@@ -101,7 +101,7 @@ def test_the_record_says_what_the_run_did(lake: Lake, instance: dg.DagsterInstan
     ]
     assert [record["failures"] for record in by_end] == [{}, {}, {"cleaned/plays": "The disk is gone."}]
     first = by_end[0]
-    assert (first["rows_out"], first["rejects"], first["bytes_scanned"], first["api_calls"]) == (5, 2, 7, 0)
+    assert (first["rows_out"], first["rejects"], first["bytes_scanned"], first["listeners"]) == (5, 2, 7, {})
     assert 0 < first["seconds"] < 60
 
 

@@ -16,14 +16,16 @@ from spotifriend_dagster.lake.dialect import to_duckdb
 from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
 from spotifriend_dagster.tables.declaration import Column, Table
 from spotifriend_dagster.tables.frames import dtype
+from spotifriend_dagster.tables.health import HEALTH_TABLES
 from spotifriend_dagster.tables.insight import load_insights
 from spotifriend_dagster.tables.snapshots import SNAPSHOT_TABLES
 from spotifriend_dagster_tests.insights import made_plays
 from spotifriend_dagster_tests.insights.made_history import made_history
+from spotifriend_dagster_tests.insights.made_runs import RUNS
 from spotifriend_dagster_tests.insights.made_snapshots import SNAPSHOTS
 
-CLEANED = {table.name: table for table in (*CLEANED_TABLES, *SNAPSHOT_TABLES)}
-DERIVED = {**made_plays.DERIVED, **SNAPSHOTS}
+CLEANED = {table.name: table for table in (*CLEANED_TABLES, *SNAPSHOT_TABLES, *HEALTH_TABLES)}
+DERIVED = {**made_plays.DERIVED, **SNAPSHOTS, **RUNS}
 INSIGHTS = load_insights()
 _DUCKDB_TYPES = {"string": "VARCHAR", "int": "INTEGER", "array<string>": "VARCHAR[]"}
 

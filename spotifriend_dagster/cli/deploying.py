@@ -129,7 +129,7 @@ class _Deployment:
             if self.account.has_bucket():
                 self._take_over(name, aws.bucket)
                 present = self.stacks.get(name)
-        return self._deploy(present, name, template, self._all(parameters, known))
+        return self._deploy(present, name, template, parameters, known)
 
     def compute(self, template: str, known: Collection[str], given: Mapping[str, str]) -> Stack:
         """What runs, as it is to be."""
@@ -144,19 +144,19 @@ class _Deployment:
                 "then deploy with --set ReservesConcurrency=true.",
                 soft_wrap=True,
             )
-        return self._deploy(self.stacks.get(name), name, template, self._all({**given, **reserves}, known))
+        return self._deploy(self.stacks.get(name), name, template, {**given, **reserves}, known)
 
-    def _all(self, parameters: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
-        said = {name: value for name, value in self.said.items() if name in known}
-        return {"Name": self.name, **parameters, **said}
-
-    def _deploy(self, present: Stack | None, name: str, template: str, parameters: Mapping[str, str]) -> Stack:
+    def _deploy(
+        self, present: Stack | None, name: str, template: str, given: Mapping[str, str], known: Collection[str]
+    ) -> Stack:
         """Make a stack what it is to be: shown, agreed to, made, and watched.
 
         Raises:
             UserError: it cannot be, or is not agreed to.
         """
-        with self.stacks.prepared(present, name, template, parameters) as changes:
+        said = {parameter: value for parameter, value in self.said.items() if parameter in known}
+        parameters = {"Name": self.name, **given, **said}
+        with self.stacks.prepared(present, name, template, parameters, known=known) as changes:
             if changes is None and present:
                 self.console.print(f"The stack {name} is as it should be: no changes.", soft_wrap=True)
                 return present

@@ -21,6 +21,7 @@ from spotifriend_dagster.lake.aws import AwsClients, code_of, translated
 _FIRST_WAIT_SECONDS = 0.2
 _LONGEST_WAIT_SECONDS = 4.0
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+_TAGS = [{"Key": "application", "Value": "spotifriend"}]
 _HOLD_DATA = {"AWS::S3::Bucket", "AWS::Glue::Database", "AWS::RDS::DBInstance"}
 _STACK = "AWS::CloudFormation::Stack"
 _GOOD_ENDS = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"}
@@ -122,6 +123,7 @@ class Stacks:
         template: str,
         parameters: Mapping[str, str],
         *,
+        known: Collection[str] = (),
         imports: Collection[Mapping[str, Any]] = (),
     ) -> Iterator[ChangeSet | None]:
         """The changes that would make the stack what the template says; None where there are none.
@@ -134,6 +136,7 @@ class Stacks:
             name: its name.
             template: what it is to be.
             parameters: what the template is given.
+            known: the names of all that it may be given.
             imports: resources that are there, and that the stack is to take over as they are.
 
         Raises:
@@ -141,7 +144,7 @@ class Stacks:
         """
         if stack:
             self._require_changeable(stack)
-        kept = stack.parameters & self.parameters(template).keys() - parameters.keys() if stack else frozenset()
+        kept = sorted(stack.parameters & set(known) - parameters.keys()) if stack else []
         kind = "IMPORT" if imports else "UPDATE" if stack else "CREATE"
         asked: dict[str, Any] = {
             "StackName": name,
@@ -150,13 +153,12 @@ class Stacks:
             "TemplateBody": template,
             "Parameters": [
                 *({"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()),
-                *({"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept)),
+                *({"ParameterKey": key, "UsePreviousValue": True} for key in kept),
             ],
             "Capabilities": _CAPABILITIES,
-            "Tags": [{"Key": "application", "Value": "spotifriend"}],
+            # what is taken over cannot be tagged at the same time
+            **({"ResourcesToImport": list(imports)} if imports else {"Tags": _TAGS}),
         }
-        if imports:
-            asked["ResourcesToImport"] = list(imports)
         with translated(UserError, f"What would change in the stack {name} cannot be worked out"):
             set_id: str = self._cloudformation.create_change_set(**asked)["Id"]
         changes = ChangeSet(name, set_id, [])

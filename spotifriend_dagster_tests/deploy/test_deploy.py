@@ -1,0 +1,364 @@
+"""`spotifriend deploy`, against an AWS that does what CloudFormation asks of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from click.testing import CliRunner
+
+from spotifriend_dagster.cli import main, stacks
+from spotifriend_dagster.cli.account import Account
+from spotifriend_dagster.cli.session import UserError
+from spotifriend_dagster.lake.aws import AwsClients
+from spotifriend_dagster_tests.deploy.ministack import REGION, Ministack, ministack
+
+BUCKET = "lake-of-the-tests"
+SETTINGS = {
+    "SPOTIFRIEND_REGION": REGION,
+    "SPOTIFRIEND_BUCKET": BUCKET,
+    "SPOTIFRIEND_PREFIX": "home",
+    "SPOTIFRIEND_SPOTIFY_CLIENT_ID": "0123456789abcdef",
+}
+NO_BUDGET = ("--set", "MonthlyBudget=0")  # ministack has none
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
+    """One for all tests of this module."""
+    with ministack(tmp_path_factory.mktemp("ministack")) as server:
+        yield server
+
+
+@pytest.fixture
+def aws(running: Ministack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ministack:
+    """An empty AWS, which the environment names, with the settings of a home on it."""
+    running.renew()
+    _alone(monkeypatch, tmp_path)
+    for name, value in {**running.environment, **SETTINGS}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(stacks, "_FIRST_WAIT_SECONDS", 0.02)
+    return running
+
+
+def _alone(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    for name in os.environ:
+        if name.startswith(("SPOTIFRIEND_", "AWS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("SPOTIFRIEND_HOME", str(folder / "home"))
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@dataclass
+class Said:
+    """What a command printed, and whether it went well."""
+
+    code: int
+    text: str
+
+    @property
+    def sentence(self) -> str:
+        """Everything on one line."""
+        return " ".join(self.text.split())
+
+
+def deploy(*arguments: str, answer: str = "") -> Said:
+    """Give the command in this process."""
+    done = CliRunner().invoke(main, ["deploy", *arguments], input=answer, env={"COLUMNS": "160"})
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
+    return Said(done.exit_code, done.output)
+
+
+def started(*arguments: str) -> subprocess.Popen[str]:
+    """Give the command in a process of its own."""
+    program = Path(sys.executable).with_name("spotifriend")
+    return subprocess.Popen(
+        [program, "deploy", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def deployed_by_process(*arguments: str) -> Said:
+    """The command as people give it, from its start to its end."""
+    process = started(*arguments)
+    text, _ = process.communicate(timeout=120)
+    return Said(process.returncode, text)
+
+
+def changes_left(aws: Ministack) -> list[str]:
+    """The change sets that wait to be executed."""
+    found = aws.client("cloudformation").list_change_sets(StackName="spotifriend-data")["Summaries"]
+    return [each["ChangeSetName"] for each in found if each["ExecutionStatus"] == "AVAILABLE"]
+
+
+def test_the_home_is_made_by_one_command_then_there_is_nothing_to_do_and_the_lake_outlives_its_stacks(aws: Ministack):
+    """The whole way: what is kept, the image, what runs; again; removed; and made once more over what was left."""
+    first = deployed_by_process("--data-only", "--yes", "--set", "AlertEmail=me@example.org")
+    assert first.code == 0, first.text
+    assert "LakeBucket" in first.text
+    assert "docker push" in first.text
+    digest = aws.push_image("spotifriend")
+    second = deployed_by_process("--yes", *NO_BUDGET)
+    assert second.code == 0, second.text
+    assert "spotifriend-data is as it should be" in second.text  # the address that was set before stays
+    assert f"s3://{BUCKET}/home/inbox/listener=me/" in second.text
+    assert aws.status("spotifriend-data") == aws.status("spotifriend-compute") == "CREATE_COMPLETE"
+    _assert_kept_well(aws)
+    _assert_runs(aws, digest)
+
+    third = deployed_by_process("--yes")
+    assert third.code == 0
+    assert third.text.count("no changes") == 2, third.text
+
+    aws.client("s3").put_object(Bucket=BUCKET, Key="home/raw/once", Body=b"heard")
+    for stack in ("spotifriend-compute", "spotifriend-data"):
+        aws.delete(stack)
+    assert aws.client("s3").get_object(Bucket=BUCKET, Key="home/raw/once")["Body"].read() == b"heard"
+    assert aws.client("glue").get_database(Name="spotifriend")
+    again = deploy("--data-only", "--yes")
+    assert again.code == 0, again.text
+    assert "is there already" in again.text
+    assert "is taken over" in again.text
+    _assert_kept_well(aws)
+    assert aws.client("s3").get_object(Bucket=BUCKET, Key="home/raw/once")["Body"].read() == b"heard"
+    assert "no changes" in deploy("--data-only", "--yes").text
+
+
+def _assert_kept_well(aws: Ministack) -> None:
+    s3 = aws.client("s3")
+    assert s3.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
+    blocked = s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"]
+    assert blocked == dict.fromkeys(
+        ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+    )
+    policy = json.loads(s3.get_bucket_policy(Bucket=BUCKET)["Policy"])
+    assert policy["Statement"][0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    workgroup = aws.client("athena").get_work_group(WorkGroup="spotifriend")["WorkGroup"]["Configuration"]
+    assert workgroup["EnforceWorkGroupConfiguration"] is True
+    assert workgroup["ResultConfiguration"]["OutputLocation"] == f"s3://{BUCKET}/athena-results/"
+
+
+def _assert_runs(aws: Ministack, digest: str) -> None:
+    lambda_ = aws.client("lambda")
+    for job in ("poll", "daily", "inbox"):
+        made = lambda_.get_function(FunctionName=f"spotifriend-{job}")
+        assert made["Code"]["ImageUri"].endswith(f"/spotifriend@{digest}")
+        variables = made["Configuration"]["Environment"]["Variables"]
+        assert (variables["SPOTIFRIEND_BUCKET"], variables["SPOTIFRIEND_PREFIX"]) == (BUCKET, "home")
+        assert variables["SPOTIFRIEND_SPOTIFY_CLIENT_ID"] == "0123456789abcdef"
+    scheduler = aws.client("scheduler")
+    for job in ("poll", "daily"):
+        made = scheduler.get_schedule(Name=job, GroupName="spotifriend")
+        assert json.loads(made["Target"]["Input"]) == {"job": job}
+        assert made["Target"]["DeadLetterConfig"]["Arn"].endswith(":spotifriend-dead-letters")
+    queue = aws.client("sqs").get_queue_url(QueueName="spotifriend-dead-letters")
+    assert queue["QueueUrl"]
+
+
+def test_a_new_image_of_the_same_name_is_a_change(aws: Ministack):
+    """CloudFormation compares words: with the tag alone, yesterday's code would run on."""
+    deploy("--data-only", "--yes")
+    aws.push_image("spotifriend", "1")
+    assert deploy("--yes", *NO_BUDGET).code == 0
+    digest = aws.push_image("spotifriend", "2")
+    said = deploy("--yes")
+    assert said.code == 0, said.text
+    _assert_runs(aws, digest)
+    # what is not set here stays as it was: the poll does not lose its app
+    os.environ.pop("SPOTIFRIEND_SPOTIFY_CLIENT_ID")
+    assert "no changes" in deploy("--yes").text.partition("spotifriend-compute")[2]
+
+
+@pytest.mark.parametrize("answer", ["n\n", ""])
+def test_whoever_says_no_changes_nothing_and_leaves_nothing(aws: Ministack, answer: str):
+    """Also whoever is not there to say anything: a pipeline without --yes."""
+    said = deploy("--data-only", answer=answer)
+    assert said.code == 1
+    assert "Make these changes?" in said.text
+    assert aws.status("spotifriend-data") in (None, "DELETE_COMPLETE")
+    assert BUCKET not in [found["Name"] for found in aws.client("s3").list_buckets()["Buckets"]]
+
+
+def test_ctrl_c_at_the_question_leaves_nothing(aws: Ministack):
+    """A change set that is left behind is found by the next one, and counts against a quota."""
+    deploy("--data-only", "--yes")
+    process = started("--data-only", "--set", "OldVersionsDays=5")
+    assert process.stdout
+    read = ""
+    while "Make these changes?" not in read:
+        read += (letter := process.stdout.read(1))
+        assert letter, read
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in rest
+    assert changes_left(aws) == []
+
+
+def test_a_failure_is_told_by_its_first_reason(aws: Ministack):
+    """CloudFormation's own last word is that it rolled back; why is thirty events before."""
+    good: dict[str, Any] = {"First": {"Type": "AWS::SNS::Topic"}}
+    bad = {"Second": {"Type": "AWS::Logs::LogStream", "DependsOn": "First"}, "Third": {"Type": "AWS::SNS::Topic"}}
+    known = stacks.Stacks(AwsClients(REGION))
+    with pytest.raises(
+        UserError, match=r"^The stack made could not be made\. Second \(AWS::Logs::LogStream\) failed: "
+    ):
+        _made(known, "made", good | bad)
+    with pytest.raises(UserError, match=r"never made whole.*ROLLBACK_COMPLETE.*delete-stack --region eu-central-1"):
+        _made(known, "made", good)
+    aws.delete("made")
+    assert _made(known, "made", good).status == "CREATE_COMPLETE"
+    with pytest.raises(UserError, match=r"could not be changed, and is as it was before\. Second"):
+        _made(known, "made", good | bad)
+    assert _made(known, "made", good | {"Third": bad["Third"]}).status == "UPDATE_COMPLETE"
+
+
+def _made(known: stacks.Stacks, name: str, resources: dict[str, Any]) -> stacks.Stack:
+    with known.prepared(known.get(name), name, json.dumps({"Resources": resources}), {}) as changes:
+        assert changes
+        return known.execute(changes, lambda *_: None)
+
+
+def test_what_is_found_before_anything_is_made_is_told(aws: Ministack, monkeypatch: pytest.MonkeyPatch):
+    """Of a name that is taken, CloudFormation's event says only where else to ask."""
+    aws.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    monkeypatch.setattr(Account, "has_bucket", lambda _: False)  # it was made a moment later
+    said = deploy("--data-only", "--yes")
+    assert said.code == 1
+    assert "spotifriend-data could not be made. LakeBucket failed: Resource of type 'AWS::S3::Bucket'" in said.sentence
+    assert "already exists" in said.sentence
+    assert "aws cloudformation delete-stack" in said.sentence
+
+
+def test_there_is_no_image_yet(aws: Ministack):
+    """The data is made all the same, and what to do is said word by word."""
+    said = deploy("--yes")
+    assert said.code == 1
+    assert "There is no image 000000000000.dkr.ecr.eu-central-1.amazonaws.com/spotifriend:latest to run." in said.text
+    assert "docker build --provenance=false" in said.text
+    assert aws.status("spotifriend-data") == "CREATE_COMPLETE"
+    assert aws.status("spotifriend-compute") is None
+    aws.push_image("spotifriend", kind="application/vnd.oci.image.index.v1+json")
+    assert "is a list of images, and Lambda wants one" in deploy("--yes").text
+
+
+def test_a_bucket_is_not_replaced_without_anybody_looking(aws: Ministack, monkeypatch: pytest.MonkeyPatch):
+    """Another name in the settings of a pipeline would begin an empty lake."""
+    deploy("--data-only", "--yes")
+    as_it_says = stacks._change  # which is Conditional of every change; AWS knows that a name cannot be changed
+    monkeypatch.setattr(stacks, "_change", lambda said: as_it_says({**said, "Replacement": "True"}))
+    os.environ["SPOTIFRIEND_BUCKET"] = "another-lake"
+    said = deploy("--data-only", "--yes")
+    assert said.code == 1
+    assert "LakeBucket would go or be replaced, and --yes does not agree to that" in said.sentence
+    assert "is replaced" in said.text
+    assert changes_left(aws) == []
+    assert [found["Name"] for found in aws.client("s3").list_buckets()["Buckets"]] == [BUCKET]
+
+
+def test_an_account_that_may_run_ten_functions_reserves_none(aws: Ministack, monkeypatch: pytest.MonkeyPatch):
+    """Every new account is such a one: Lambda would refuse the whole stack."""
+    monkeypatch.setattr(Account, "concurrency", lambda _: 10)
+    deploy("--data-only", "--yes")
+    aws.push_image("spotifriend")
+    said = deploy("--yes", *NO_BUDGET)
+    assert said.code == 0, said.text
+    assert "may run only 10 functions at once" in said.text
+    assert "Concurrency" not in aws.client("lambda").get_function(FunctionName="spotifriend-poll")
+
+
+@pytest.mark.parametrize("text", ["AlertEmail", "Nothing=1", "Bucket=other", "Image=x"])
+def test_what_cannot_be_set_is_named_with_what_can(aws: Ministack, text: str):
+    """A setting is said in one place only."""
+    said = deploy("--data-only", "--yes", "--set", text)
+    assert said.code == 1
+    assert (
+        f"--set {text} is not NAME=VALUE of a parameter that can be set; these can: AlertEmail, Arch" in said.sentence
+    )
+    assert aws.status("spotifriend-data") is None
+
+
+def test_a_value_that_a_template_does_not_take_is_said_before_anything_is_made(aws: Ministack):
+    """As CloudFormation says it, in one sentence."""
+    said = deploy("--data-only", "--yes", "--set", "AlertEmail=nobody")
+    assert said.code == 1
+    assert "AlertEmail" in said.sentence
+    assert "Traceback" not in said.text
+    with pytest.raises(ClientError):
+        aws.client("s3").head_bucket(Bucket=BUCKET)
+
+
+def test_nobody_is_signed_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """The first thing that most people meet."""
+    _alone(monkeypatch, tmp_path)
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    said = deploy("--yes")
+    assert said.code == 1
+    assert "there are no AWS credentials" in said.sentence
+    assert "aws sso login" in said.sentence
+    monkeypatch.delenv("SPOTIFRIEND_BUCKET")
+    assert "SPOTIFRIEND_BUCKET is not set" in deploy("--yes").sentence
+
+
+class _Denying(BaseHTTPRequestHandler):
+    """An AWS that knows who asks, and lets them do nothing."""
+
+    def do_POST(self) -> None:
+        asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        if "GetCallerIdentity" in asked:
+            self._answer(
+                200,
+                "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account>"
+                "</GetCallerIdentityResult></GetCallerIdentityResponse>",
+            )
+        else:
+            self._answer(
+                403,
+                "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>User: "
+                "arn:aws:iam::123456789012:user/me is not authorized to perform: cloudformation:GetTemplateSummary "
+                "because no identity-based policy allows it</Message></Error></ErrorResponse>",
+            )
+
+    def _answer(self, status: int, body: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "text/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def test_a_permission_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Which one, and of whom."""
+    _alone(monkeypatch, tmp_path)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Denying)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+    for name, value in {**SETTINGS, **keys, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"}.items():
+        monkeypatch.setenv(name, value)
+    try:
+        said = deploy("--yes")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert said.code == 1
+    assert "AWS denies cloudformation:GetTemplateSummary" in said.sentence
+    assert "user/me" in said.sentence

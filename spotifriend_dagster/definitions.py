@@ -3,6 +3,7 @@
 Dagster loads `defs` from here; the command line and tests call `build_definitions` with settings of their own.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -67,7 +68,8 @@ class Home:
 
     `user_file` gives a file by its name; `user_files` gives the folder of this machine in which they all are now;
     `examine` tests what the home needs; `channels` are told of problems; `versions` is what the storage keeps of
-    objects that are gone, and `results` what the engine keeps of queries: both hold what was to be forgotten.
+    objects that are gone, and `results` what the engine keeps of queries: both hold what was to be forgotten; `usage`
+    says what was asked of AWS since it was asked last.
     """
 
     lake: Lake
@@ -79,6 +81,7 @@ class Home:
     channels: tuple[Channel, ...]
     versions: Versions
     results: Results | None = None
+    usage: Callable[[], Mapping[str, int]] = dict
 
 
 def build_home(settings: Settings, deployment: str | None = None) -> Home:
@@ -125,9 +128,12 @@ def build_aws_home(settings: Settings) -> Home:
     from spotifriend_dagster.lake.parameters import ParameterSecrets  # noqa: PLC0415
     from spotifriend_dagster.lake.s3 import S3Storage  # noqa: PLC0415
     from spotifriend_dagster.lake.s3_versions import QueryResults, S3Versions  # noqa: PLC0415
+    from spotifriend_dagster.lake.usage import Usage  # noqa: PLC0415
 
     aws = settings.aws
-    clients = AwsClients(aws.region)
+    memory = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")  # said by Lambda itself
+    usage = Usage(int(memory) if memory else None)
+    clients = AwsClients(aws.region, usage)
     storage = S3Storage(clients, aws.bucket, aws.prefix, aws.kms_key)
     catalog_ = GlueCatalog(clients, aws.glue_database)
     engine = AthenaEngine(clients, storage, catalog_, database=aws.glue_database, workgroup=aws.workgroup)
@@ -142,6 +148,7 @@ def build_aws_home(settings: Settings) -> Home:
         channels=(LogChannel(), *_topics(settings, clients), *_webhooks(settings)),
         versions=S3Versions(clients, aws.bucket, aws.prefix),
         results=QueryResults(clients, aws.workgroup),
+        usage=usage.taken,
     )
 
 

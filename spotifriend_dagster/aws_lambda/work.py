@@ -133,7 +133,8 @@ class Work:
         finally:
             for run in self.instance.get_runs(limit=1):
                 home = self.project.home
-                after_run(home.lake, self.instance, run.run_id, home.channels, datetime.now(UTC))
+                now = datetime.now(UTC)
+                after_run(home.lake, self.instance, run.run_id, home.channels, now, usage=home.usage())
         of_days = f" of {days[0]}" + (f" to {days[-1]}" if days[1:] else "") if days else ""
         ended = "ran through" if outcome.success else "failed"
         self.said.append(f"{job}{of_days} {ended} in {time.monotonic() - began:.1f} s.")

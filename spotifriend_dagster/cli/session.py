@@ -205,11 +205,12 @@ class Session:
                     progress.update(task, description=f"{title}: {step.replace('__', '/')}")
 
             loggers = {PROGRESS_LOGGER: progress_logger(on_step)}
-            definitions = build_definitions(self.settings, loggers, self.spotify)
+            definitions = build_definitions(self.settings, loggers, self.spotify, self.home)
             progress.update(task, total=_steps(definitions, job))
             outcome = run_job(definitions, job, self.instance, config=config, days=days, assets=assets)
         with suppress(StorageError):  # the run has said what it has to say, and it is its outcome that counts
-            after_run(self.lake, self.instance, outcome.run_id, self.home.channels, datetime.now(UTC))
+            now, home = datetime.now(UTC), self.home
+            after_run(home.lake, self.instance, outcome.run_id, home.channels, now, usage=home.usage())
         return outcome
 
     def require(self, outcome: RunOutcome) -> None:

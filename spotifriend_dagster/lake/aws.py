@@ -15,6 +15,8 @@ import boto3
 import botocore.exceptions as errors
 from botocore.config import Config
 
+from spotifriend_dagster.lake.usage import Usage
+
 _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 6},
     connect_timeout=5,
@@ -60,8 +62,10 @@ _SERVICES = {
 class AwsClients:
     """The clients of one region, each made when it is first asked for. Credentials are found by boto3's own chain."""
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, usage: Usage | None = None) -> None:
+        """Clients in `region`; `usage` counts what they ask."""
         self.region = region
+        self._usage = usage
         self._lock = threading.Lock()  # making clients is not safe for threads, using them is
         self._clients: dict[str, Any] = {}
         self._session: Any = None
@@ -77,6 +81,8 @@ class AwsClients:
                 self._session = boto3.session.Session(region_name=self.region)
             if service not in self._clients:
                 self._clients[service] = self._session.client(service, config=_CONFIG)
+                if self._usage is not None:
+                    self._usage.watch(self._clients[service], service)
             return self._clients[service]
 
 

@@ -23,14 +23,10 @@ NO_ROWS_DROPPED = "no_rows_dropped"
 
 @dataclass(frozen=True)
 class Dashboards:
-    """Where the lake is shown: QuickSight's service, and the part of it that is the lake's.
-
-    `poll_seconds` is how often QuickSight is asked whether it is done.
-    """
+    """Where the lake is shown: QuickSight's service, and the part of it that is the lake's."""
 
     service: QuickSight
     place: Place
-    poll_seconds: float = 5
 
 
 def data_set_key(table: Table) -> dg.AssetKey:
@@ -67,12 +63,9 @@ def data_sets_asset(insights: Mapping[str, Insight]) -> dg.AssetsDefinition:
     def refresh_data_sets(context: dg.AssetExecutionContext, dashboards: dg.ResourceParam[Dashboards]) -> Iterator[Any]:
         place = dashboards.place
         chosen = {place.id(by_key[key].name): key for key in context.selected_asset_keys}
-        ingestion = f"{context.run_id}-{context.retry_number}"
-        now = datetime.now(UTC)
+        ingestion = f"{context.run.run_id}-{context.retry_number}"
         faults = []
-        for ingested in refresh(
-            dashboards.service, sorted(chosen), ingestion, now, poll_seconds=dashboards.poll_seconds
-        ):
+        for ingested in refresh(dashboards.service, sorted(chosen), ingestion, datetime.now(UTC)):
             if ingested.fault:
                 faults.append(ingested.fault)
             else:

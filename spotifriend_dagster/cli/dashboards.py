@@ -40,12 +40,12 @@ def quicksight(session: Session, yes: bool, remove: bool) -> None:
         click.confirm(f"Make these {len(changes)} changes?", abort=True)
     ingestions = {}
     for change in changes:
-        ingestion = apply(service, place, change, poll_seconds=dashboards.poll_seconds)
+        ingestion = apply(service, place, change)
         session.console.print(f"[green]✓[/] {change.action} {change.kind.noun} {change.id}", soft_wrap=True)
         if ingestion:
             ingestions[change.id] = ingestion
     faults = []
-    for ingested in follow(service, ingestions, poll_seconds=dashboards.poll_seconds):
+    for ingested in follow(service, ingestions):
         if ingested.fault:
             faults.append(ingested.fault)
         else:

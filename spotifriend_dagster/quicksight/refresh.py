@@ -18,6 +18,8 @@ Json = dict[str, Any]
 A_DAY = 32
 """How often QuickSight lets a data set be refreshed by hand in any 24 hours, in the Enterprise edition."""
 _WINDOW = timedelta(hours=24)
+_PATIENCE_SECONDS = 600.0  # tables of this size take one or two minutes, most of it queueing
+_POLL_SECONDS = 5
 _UNDER_WAY = {"INITIALIZED", "QUEUED", "RUNNING"}
 _ACCESS = (
     "let QuickSight use Athena, the lake's bucket and that of Athena's results, under Manage QuickSight, Security & "
@@ -62,8 +64,7 @@ def refresh(
     ingestion: str,
     now: datetime,
     *,
-    patience_seconds: float = 600,
-    poll_seconds: float = 5,
+    patience_seconds: float = _PATIENCE_SECONDS,
 ) -> Iterator[Ingested]:
     """Refresh data sets whole, all at once, and give each as soon as it is done.
 
@@ -73,7 +74,6 @@ def refresh(
         ingestion: the id that their ingestions get; one that was begun under it already is waited for.
         now: the instant, with its time zone.
         patience_seconds: how long all of them may take.
-        poll_seconds: how often QuickSight is asked.
 
     Raises:
         QuickSightError: QuickSight cannot be asked at all. What fails for one data set is its `fault`.
@@ -86,11 +86,11 @@ def refresh(
             yield Ingested(data_set, fault=str(error))
         else:
             begun[data_set] = ingestion
-    yield from follow(service, begun, patience_seconds=patience_seconds, poll_seconds=poll_seconds)
+    yield from follow(service, begun, patience_seconds=patience_seconds)
 
 
 def follow(
-    service: QuickSight, begun: Mapping[str, str], *, patience_seconds: float = 600, poll_seconds: float = 5
+    service: QuickSight, begun: Mapping[str, str], *, patience_seconds: float = _PATIENCE_SECONDS
 ) -> Iterator[Ingested]:
     """Wait for ingestions (their ids by that of the data set), and give each as soon as it is done.
 
@@ -111,7 +111,7 @@ def follow(
                 yield Ingested(data_set, fault=fault)
             return
         if waiting:
-            time.sleep(poll_seconds)
+            time.sleep(_POLL_SECONDS)
 
 
 def _begin(service: QuickSight, data_set: str, ingestion: str, now: datetime) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
@@ -30,6 +30,8 @@ LAKE_TAG = "spotifriend"
 DEFINITION_TAG = "spotifriend-definition"
 _STRICT = {"ValidationStrategy": {"Mode": "STRICT"}}
 _NAMED = 3
+_PATIENCE_SECONDS = 300.0
+_POLL_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,7 @@ def plan(service: QuickSight, place: Place, wanted: Sequence[Resource]) -> list[
     return [*changes, *_gone(service, place, wanted)]
 
 
-def apply(
-    service: QuickSight, place: Place, change: Change, *, patience_seconds: float = 300, poll_seconds: float = 2
-) -> str | None:
+def apply(service: QuickSight, place: Place, change: Change) -> str | None:
     """Do it, and wait until QuickSight has done it.
 
     Returns:
@@ -73,12 +73,11 @@ def apply(
     Raises:
         QuickSightError: QuickSight could not; what was done before stays done.
     """
-    until = _Waiting(patience_seconds, poll_seconds)
     match change.action:
         case "create":
-            return _create(service, place, _resource(change), until)
+            return _create(service, place, _resource(change))
         case "update":
-            return _update(service, _resource(change), until)
+            return _update(service, _resource(change))
         case "share":
             _share(service, _resource(change))
         case "delete":
@@ -165,7 +164,7 @@ def _described(service: QuickSight, kind: Kind, id_: str) -> tuple[Json, str]:
     return present, present.get("Status", "")
 
 
-def _create(service: QuickSight, place: Place, resource: Resource, until: _Waiting) -> str | None:
+def _create(service: QuickSight, place: Place, resource: Resource) -> str | None:
     kind = resource.kind
     permissions = [{"Principal": who, "Actions": list(may)} for who, may in sorted(resource.permissions.items())]
     tags = {LAKE_TAG: place.database, DEFINITION_TAG: fingerprint(resource)}
@@ -178,16 +177,16 @@ def _create(service: QuickSight, place: Place, resource: Resource, until: _Waiti
         Permissions=permissions,
         Tags=_tag_list(tags),
     )
-    _settle(service, resource, until, _version(answer))
+    _settle(service, resource, _version(answer))
     return answer.get("IngestionId")
 
 
-def _update(service: QuickSight, resource: Resource, until: _Waiting) -> str | None:
+def _update(service: QuickSight, resource: Resource) -> str | None:
     kind, named = resource.kind, {resource.kind.id_key: resource.id}
     strict = _STRICT if "Definition" in resource.definition else {}
     answer = service.call(f"update_{kind.operation}", **named, **resource.definition, **strict)
     version = _version(answer)
-    _settle(service, resource, until, version)
+    _settle(service, resource, version)
     if version is not None:
         service.call("update_dashboard_published_version", **named, VersionNumber=version)
     service.call("tag_resource", ResourceArn=answer["Arn"], Tags=_tag_list({DEFINITION_TAG: fingerprint(resource)}))
@@ -220,54 +219,43 @@ def _permissions(service: QuickSight, resource: Resource) -> tuple[dict[str, lis
     return grants, revokes
 
 
-def _settle(service: QuickSight, resource: Resource, until: _Waiting, version: int | None) -> None:
+def _settle(service: QuickSight, resource: Resource, version: int | None) -> None:
     """Wait until it is made.
 
     Raises:
         QuickSightError: it failed, or takes too long.
     """
-    kind, named = resource.kind, {resource.kind.id_key: resource.id}
-    if kind is DATA_SET:
-        return
-
-    def state() -> tuple[str, str]:
-        if kind is DATA_SOURCE:
-            present = service.call("describe_data_source", **named)["DataSource"]
-            return present["Status"], present.get("ErrorInfo", {}).get("Message", "")
-        if kind is ANALYSIS:
-            present = service.call("describe_analysis", **named)["Analysis"]
-        else:
-            present = service.call("describe_dashboard", **named, VersionNumber=version)["Dashboard"]["Version"]
-        return present["Status"], "; ".join(error.get("Message", "") for error in present.get("Errors", []))
-
-    status, said = until.settled(state, f"the {kind.noun} {resource.id}")
+    what, end = f"the {resource.kind.noun} {resource.id}", time.monotonic() + _PATIENCE_SECONDS
+    while (state := _state(service, resource, version))[0].endswith("IN_PROGRESS"):
+        if time.monotonic() > end:
+            raise QuickSightError(
+                f"QuickSight is not done with {what} after {_PATIENCE_SECONDS:,.0f} s: give the same command again in "
+                "some minutes."
+            )
+        time.sleep(_POLL_SECONDS)
+    status, said = state
     if status.endswith("FAILED"):
         cure = (
             "let QuickSight use Athena and the lake's bucket, under Manage QuickSight, Security & permissions"
-            if kind is DATA_SOURCE
+            if resource.kind is DATA_SOURCE
             else "give the same command again; where that fails, too, report it with what QuickSight says"
         )
-        raise QuickSightError(f"QuickSight could not make the {kind.noun} {resource.id} ({said or status}): {cure}.")
+        raise QuickSightError(f"QuickSight could not make {what} ({said or status}): {cure}.")
 
 
-@dataclass(frozen=True)
-class _Waiting:
-    """How long to wait for QuickSight, and how often to ask."""
-
-    patience_seconds: float
-    poll_seconds: float
-
-    def settled(self, state: Callable[[], tuple[str, str]], what: str) -> tuple[str, str]:
-        """The state as soon as nothing is in progress."""
-        end = time.monotonic() + self.patience_seconds
-        while (found := state())[0].endswith("IN_PROGRESS"):
-            if time.monotonic() > end:
-                raise QuickSightError(
-                    f"QuickSight is not done with {what} after {self.patience_seconds:,.0f} s: give the same command "
-                    "again in some minutes."
-                )
-            time.sleep(self.poll_seconds)
-        return found
+def _state(service: QuickSight, resource: Resource, version: int | None) -> tuple[str, str]:
+    """How far QuickSight is with it, and what it says of a failure; a data set has no such state."""
+    kind, named = resource.kind, {resource.kind.id_key: resource.id}
+    if kind is DATA_SET:
+        return "", ""
+    if kind is DATA_SOURCE:
+        present = service.call("describe_data_source", **named)["DataSource"]
+        return present["Status"], present.get("ErrorInfo", {}).get("Message", "")
+    if kind is ANALYSIS:
+        present = service.call("describe_analysis", **named)["Analysis"]
+    else:
+        present = service.call("describe_dashboard", **named, VersionNumber=version)["Dashboard"]["Version"]
+    return present["Status"], "; ".join(error.get("Message", "") for error in present.get("Errors", []))
 
 
 def _resource(change: Change) -> Resource:

@@ -27,6 +27,7 @@ _RUNTIME = "/2018-06-01/runtime"
 _INVOKED = f"/2015-03-31/functions/{FUNCTION}/invocations"
 _LONGEST_SECONDS = 240
 _AS_IN_A_CONTAINER = """
+mount --bind "$1" /srv; shift
 mount -t tmpfs tmpfs /tmp
 while read -r _ where _ options _; do
     case "$where" in /proc | /proc/* | /sys | /sys/* | /dev | /dev/* | /tmp) continue ;; esac
@@ -35,8 +36,13 @@ while read -r _ where _ options _; do
 done < /proc/self/mounts
 exec "$@"
 """
-CONTAINER = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", _AS_IN_A_CONTAINER, "sh")
-"""What a command is put behind, to run where nothing but an empty /tmp can be written."""
+_CONTAINER = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", _AS_IN_A_CONTAINER, "sh")
+
+
+def contained(root: Path, *command: str) -> list[str]:
+    """A command that runs where nothing but an empty /tmp can be written, and where `root` is what Python imports."""
+    # Python itself, not that of the tests' environment: what that has is not there.
+    return [*_CONTAINER, str(root), "env", "PYTHONPATH=/srv", sys._base_executable, "-S", *command]  # type: ignore[attr-defined]
 
 
 @functools.cache
@@ -45,7 +51,9 @@ def why_no_container() -> str:
     if not shutil.which("unshare"):
         return "there is no unshare"
     probe = "touch /tmp/there && ! touch /there 2>/dev/null"
-    done = subprocess.run([*CONTAINER, "sh", "-c", probe], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*_CONTAINER, str(Path(__file__).parent), "sh", "-c", probe], capture_output=True, text=True, check=False
+    )
     return "" if done.returncode == 0 else f"mount namespaces are not permitted here: {done.stderr.strip()}"
 
 
@@ -63,10 +71,13 @@ class LambdaFunction:
     """The function, from its start (the first invocation is cold) until the context ends.
 
     Attributes:
-        invoked: the events by which the function asked for invocations of itself.
+        root: what it imports, as `image.py` makes it.
+        environment: its settings, and where AWS is.
         log: what it wrote to its log.
+        invoked: the events by which the function asked for invocations of itself.
     """
 
+    root: Path
     environment: Mapping[str, str]
     log: Path
     invoked: list[Any] = field(default_factory=list)
@@ -121,7 +132,7 @@ class LambdaFunction:
             "LD_LIBRARY_PATH": os.environ.get("LD_LIBRARY_PATH", ""),
             "SPOTIFRIEND_HOME": "/tmp/spotifriend",
         }
-        command = [*CONTAINER, sys.executable, "-m", "awslambdaric", "spotifriend_dagster.aws_lambda.handler"]
+        command = contained(self.root, "-m", "awslambdaric", "spotifriend_dagster.aws_lambda.handler")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env={**of_lambda, **self.environment}, stdout=log, stderr=log, cwd="/"

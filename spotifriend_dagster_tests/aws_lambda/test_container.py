@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
+from spotifriend_dagster.demo.listener import simulate
 from spotifriend_dagster.demo.spotify import Clock, SimulatedSpotify
 from spotifriend_dagster.sources.spotify.tokens import read_token
 from spotifriend_dagster_tests.aws.conftest import use
-from spotifriend_dagster_tests.aws.homes import LISTENER, AwsHome, truth
+from spotifriend_dagster_tests.aws.homes import LISTENER, AwsHome
 from spotifriend_dagster_tests.aws.server import BUCKET, REGION, AwsServer, aws_server
+from spotifriend_dagster_tests.aws_lambda.image import made_root
 from spotifriend_dagster_tests.aws_lambda.runtime import LambdaFunction, why_no_container
 
 pytestmark = pytest.mark.timeout(400)
@@ -45,7 +47,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     folder = tmp_path_factory.mktemp("lambda")
     with aws_server() as server, pytest.MonkeyPatch.context() as patched:
         use(server, patched)
-        with SimulatedSpotify({LISTENER: truth()}, clock=Clock(datetime.now(UTC))) as spotify:
+        truth = simulate(21, start=date(2025, 2, 1), years=14 / 365.25, plays_per_day=30)
+        with SimulatedSpotify({LISTENER: truth}, clock=Clock(datetime.now(UTC))) as spotify:
             home = AwsHome(folder / "home", spotify)
             home.sign_in(LISTENER)
             settings = {
@@ -56,7 +59,9 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
                 "SPOTIFRIEND_SPOTIFY_API_URL": spotify.api_url,
                 "SPOTIFRIEND_SPOTIFY_ACCOUNTS_URL": spotify.accounts_url,
             }
-            with LambdaFunction({**server.environment(), **settings}, folder / "log.txt") as function:
+            with LambdaFunction(
+                made_root(folder / "root"), {**server.environment(), **settings}, folder / "log.txt"
+            ) as function:
                 yield Cloud(function, home, server)
 
 

@@ -154,7 +154,7 @@ def test_a_long_rebuild_stops_while_there_is_time_and_goes_on_in_the_next_invoca
     times = iter([800.0] * 6 + [0.0])
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    with LambdaFunction({}, tmp_path / "log.txt") as service:
+    with LambdaFunction(tmp_path, {}, tmp_path / "log.txt") as service:
         monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://{service.address}")
         said = handler({"job": "rebuild"}, Given(lambda: next(times, 0.0) or 1.0))["said"]
         left = stale_days(function.storage)

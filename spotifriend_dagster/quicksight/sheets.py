@@ -225,7 +225,9 @@ def _quality(insights: Mapping[str, Insight]) -> Sheet:
         insights["daily_listening"].table, {"days": Calculation("ifelse(isNull({local_date}), 0, 1)", "INTEGER")}
     )
     rows = Source(insights["row_accounting"].table)
-    month, status = days.dimension("local_date", "MONTH"), days.dimension("status")
+    work = Source(insights["data_quality_daily"].table)
+    costs = Source(insights["pipeline_cost"].table)
+    month, status, day = days.dimension("local_date", "MONTH"), days.dimension("status"), work.dimension("day")
     outcomes = [rows.measure(f"{outcome}_rows") for outcome in ("kept", "duplicate", "superseded", "rejected")]
     return Sheet(
         "quality",
@@ -234,6 +236,7 @@ def _quality(insights: Mapping[str, Insight]) -> Sheet:
             figure("rows-received", "Rows received", rows.measure("input_rows")),
             figure("rows-rejected", "Rows rejected", rows.measure("rejected_rows")),
             figure("rows-unaccounted", "Rows unaccounted for", rows.measure("unaccounted_rows")),
+            figure("checks-failed", "Checks failed", work.measure("checks_failed")),
             bars(
                 "coverage-by-month",
                 "Days by how far they are known",
@@ -251,6 +254,29 @@ def _quality(insights: Mapping[str, Insight]) -> Sheet:
                 subtitle="By source; every row is in one of them",
                 arrangement="STACKED",
             ),
+            bars(
+                "polled-hours",
+                "Hours in which Spotify was asked",
+                day,
+                [work.measure("poll_hours")],
+                subtitle="Of 24 for each listener; Spotify tells the last 50 plays only",
+            ),
+            bars(
+                "checks-and-failures",
+                "Failed runs and checks",
+                day,
+                [work.measure(name) for name in ("failed_runs", "checks_failed", "checks_warned")],
+                arrangement="STACKED",
+            ),
+            bars(
+                "cost-by-month",
+                "Cost by month, in USD",
+                costs.dimension("month", "MONTH"),
+                [costs.measure("usd")],
+                subtitle="What AWS bills for runs, by list prices; storage is left out",
+                colour=costs.dimension("job"),
+                arrangement="STACKED",
+            ),
         ),
-        (days, rows),
+        (days, rows, work, costs),
     )

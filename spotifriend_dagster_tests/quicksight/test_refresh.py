@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,14 @@ from spotifriend_dagster.quicksight.resources import DATA_SET, resources, shown_
 from spotifriend_dagster.quicksight.service import QuickSight, QuickSightError
 from spotifriend_dagster.quicksight.upsert import apply, plan
 from spotifriend_dagster.tables.insight import load_insights
-from spotifriend_dagster_tests.quicksight.server import ACCOUNT, REGION, QuickSightServer, counted, quicksight_server
+from spotifriend_dagster_tests.quicksight.server import (
+    ACCOUNT,
+    REGION,
+    Kept,
+    QuickSightServer,
+    counted,
+    quicksight_server,
+)
 
 PLACE = Place(
     ACCOUNT, REGION, f"arn:aws:quicksight:{REGION}:{ACCOUNT}:user/default/owner", "spotifriend", "spotifriend"
@@ -26,18 +34,26 @@ TABLES = shown_tables(INSIGHTS)
 CLOCK, SKIPS = PLACE.id("listening_clock"), PLACE.id("skip_behaviour")
 
 
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[QuickSightServer]:
-    """A QuickSight in which all data sets are, none of them refreshed yet."""
-    monkeypatch.setattr("time.sleep", lambda _: None)  # this QuickSight is done as soon as it is asked twice
-    with quicksight_server() as server:
-        service = QuickSight(ACCOUNT, server.client)
+@pytest.fixture(scope="module")
+def kept() -> dict[tuple[str, str], Kept]:
+    """All data sets, made as a person makes them."""
+    with quicksight_server() as server, pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("time.sleep", lambda _: None)
+        client = server.client()
+        service = QuickSight(ACCOUNT, lambda: client)
         for change in plan(
             service, PLACE, [one for one in resources(INSIGHTS, PLACE) if "Definition" not in one.definition]
         ):
             apply(service, PLACE, change)
-        server.ingestions.clear()
-        server.asked.clear()
+        return server.kept
+
+
+@pytest.fixture
+def server(kept: dict[tuple[str, str], Kept], monkeypatch: pytest.MonkeyPatch) -> Iterator[QuickSightServer]:
+    """A QuickSight in which all data sets are, none of them refreshed yet."""
+    monkeypatch.setattr("time.sleep", lambda _: None)  # this QuickSight is done as soon as it is asked twice
+    with quicksight_server() as server:
+        server.kept = copy.deepcopy(kept)
         yield server
         assert server.refused == []
 

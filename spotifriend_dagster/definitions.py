@@ -27,6 +27,7 @@ from spotifriend_dagster.assets.snapshots import snapshots_asset
 from spotifriend_dagster.assets.specs import accepted_beta
 from spotifriend_dagster.automation.channels import Channel, FileChannel, LogChannel, TopicChannel, WebhookChannel
 from spotifriend_dagster.automation.failures import no_retry_of
+from spotifriend_dagster.automation.freshness import kept_fresh
 from spotifriend_dagster.automation.jobs import JOBS
 from spotifriend_dagster.automation.schedules import SCHEDULES
 from spotifriend_dagster.automation.sensors import SENSORS
@@ -249,7 +250,7 @@ def build_definitions(
     ]
     no_retry = no_retry_of((PermanentError, SettingsError, SQLError))
     return dg.Definitions(
-        assets=[pull_records(days), *(asset.with_hooks({no_retry}) for asset in assets)],
+        assets=[pull_records(days), *(kept_fresh(asset).with_hooks({no_retry}) for asset in assets)],
         asset_checks=[rules_across_tables, latest_closed_day],
         jobs=JOBS,
         schedules=SCHEDULES,

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import click
 
+from spotifriend_dagster.cli.alerts import print_alerts
 from spotifriend_dagster.cli.backfilling import DAY, make_again
 from spotifriend_dagster.cli.collecting import collect_everything, look_up_genres, poll
 from spotifriend_dagster.cli.consent import login, logout, print_consent
@@ -121,7 +122,7 @@ def report(session: Session, period: str, listener: str | None) -> None:
         raise UserError("There is no listener yet: spotifriend import my_spotify_data.zip --zone Europe/London")
     for person in people:
         try:
-            key = write_summary(session.lake.reader, session.lake.storage, person.id, person.display_name, period)
+            key = write_summary(session.lake.reader(person.id), session.lake.storage, person.display_name, period)
         except NothingYet as error:
             if len(people) == 1:
                 raise
@@ -134,7 +135,7 @@ def report(session: Session, period: str, listener: str | None) -> None:
 @pass_session
 @speaks_plainly
 def status(session: Session) -> None:
-    """Show listeners, coverage, the last runs, failed checks, and the lake's size."""
+    """Show listeners, coverage, the last runs, failed checks, open alerts, and the lake's size."""
     from spotifriend_dagster.reports.status import print_status
 
     print_status(
@@ -147,6 +148,7 @@ def status(session: Session) -> None:
         place=session.settings.place,
     )
     print_consent(session, list(session.listeners.read()))
+    print_alerts(session)
 
 
 @main.command()

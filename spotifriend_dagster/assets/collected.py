@@ -93,7 +93,7 @@ def _collected(
         if today not in context.partition_keys:
             return
         everybody = list(listeners.read())
-        collector = Collector(spotify, lake.storage, lake.engine, lake.catalog, everybody)
+        collector = Collector(spotify, lake.storage, everybody)
         expected = collector.expected()
         pulls: dict[str, dict[str, Pulled]] = {source.name: {} for source in selected}
         for listener in expected:

@@ -1,6 +1,7 @@
 """Insight assets: one for each SQL file in `insights/`. Writing, auditing, publishing belong to `lake/`."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -15,6 +16,7 @@ from spotifriend_dagster.assets.specs import (
     table_metadata,
 )
 from spotifriend_dagster.lake.publishing import Publication, publish
+from spotifriend_dagster.lake.reading import query_rows
 from spotifriend_dagster.reports.charts import CHARTED, draw, picture
 from spotifriend_dagster.reports.figures import Figures, read_rows
 from spotifriend_dagster.reports.period import Period
@@ -64,7 +66,7 @@ def insight_asset(insight: Insight, insights: dict[str, Insight]) -> dg.AssetsDe
                 "bytes": publication.content.size,
                 **({} if publication.bytes_scanned is None else {"bytes_scanned": publication.bytes_scanned}),
                 "preview": dg.MetadataValue.md(_preview(publication)),
-                **_chart(publication, lake),
+                **_chart(publication),
             }
         )
 
@@ -108,12 +110,17 @@ def _column_lineage(insight: Insight, insights: dict[str, Insight], lake: Lake) 
     )
 
 
-def _chart(publication: Publication, lake: Lake) -> dict[str, dg.MetadataValue]:
+def _chart(publication: Publication) -> dict[str, dg.MetadataValue]:
     """The insight's chart for its first listener, where it has one, as a picture."""
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+
     table, content = publication.table, publication.content
     if table.name not in CHARTED or not content.rows:
         return {}
     listener, always = content.listeners[0], Period("all", "all")
-    rows = read_rows(lake.engine, table, listener, always)
+    whose = pa.repeat(listener, content.sample.num_rows)
+    sample = {table.name: content.sample.append_column("listener", whose)}
+    schema = {table.name: {column.name: column.type for column in table.all_columns}}
+    rows = read_rows(partial(query_rows, tables=sample, schema=schema), table, always)
     spec = draw(table.name, Figures(listener, listener, always, {table.name: rows}))
     return {} if spec is None else {"chart": dg.MetadataValue.md(f"![{listener}]({picture(spec)})")}

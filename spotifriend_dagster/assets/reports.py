@@ -27,7 +27,7 @@ def listening_summary(
     pages: dict[str, str] = {}
     for person in listeners.read().values():
         try:
-            pages[person.id] = write_summary(lake.engine, lake.storage, person.id, person.display_name, "all")
+            pages[person.id] = write_summary(lake.reader(person.id), lake.storage, person.display_name, "all")
         except NothingYet:
             context.log.info("Nothing of %s is in the lake yet", person.id)
         except Exception as error:

@@ -8,6 +8,7 @@ from typing import Protocol
 from spotifriend_dagster.cleaning.time_zones import ZoneHistory
 from spotifriend_dagster.lake.catalog import Catalog
 from spotifriend_dagster.lake.engine import Engine
+from spotifriend_dagster.lake.reading import Reader
 from spotifriend_dagster.lake.storage import Storage
 from spotifriend_dagster.sources.musicbrainz import MusicBrainz
 
@@ -19,6 +20,10 @@ class Lake:
     storage: Storage
     catalog: Catalog
     engine: Engine
+
+    def reader(self, listener: str) -> Reader:
+        """What answers questions about one listener, over the ports of storage and catalog."""
+        return Reader(self.storage, self.catalog, listener)
 
 
 @dataclass(frozen=True)

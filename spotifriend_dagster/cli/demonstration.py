@@ -133,7 +133,7 @@ def _collect(session: Session, server: SimulatedSpotify, plan: Plan, listener: s
     for at in track(polls[:-1], "Polling, hour by hour", console=session.console, transient=True):
         server.clock.set(at)
         sources = (POLL, *DAILY) if plan.collects_after(at) else (POLL,)
-        list(Collector(session.spotify, lake.storage, lake.engine, lake.catalog, [listener]).pull(listener, sources))
+        list(Collector(session.spotify, lake.storage, [listener]).pull(listener, sources))
     if polls:
         server.clock.set(polls[-1])
         collect_everything(session)  # by the jobs, so that Dagster has notes of the last day

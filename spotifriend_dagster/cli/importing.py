@@ -54,4 +54,4 @@ def print_answers(session: Session, listener: str) -> None:
     """The five answers about a listener."""
     from spotifriend_dagster.reports.terminal import print_answers as print_them
 
-    print_them(session.console, session.lake.engine, listener)
+    print_them(session.console, session.lake.reader(listener))

@@ -14,8 +14,6 @@ from spotifriend_dagster.collecting.needs import Needs
 from spotifriend_dagster.collecting.plans import DENIED_FOR, calls_left, news_of_page, stop_in_force
 from spotifriend_dagster.collecting.records import Outcome, PullLog, PullRecord
 from spotifriend_dagster.collecting.sources import Asking, Source
-from spotifriend_dagster.lake.catalog import Catalog
-from spotifriend_dagster.lake.engine import Engine
 from spotifriend_dagster.lake.pulls import last_pull, read_pull, write_pull
 from spotifriend_dagster.lake.storage import Storage
 from spotifriend_dagster.sources.errors import SourceError
@@ -90,14 +88,10 @@ class Pulled:
 class Collector:
     """Pulls sources for listeners, one after the other, within one run."""
 
-    def __init__(
-        self, spotify: Spotify, storage: Storage, engine: Engine, catalog: Catalog, listeners: Collection[str]
-    ) -> None:
+    def __init__(self, spotify: Spotify, storage: Storage, listeners: Collection[str]) -> None:
         """A collector for `listeners`, by id, of whom any may have met a stop that holds for all."""
         self._spotify = spotify
         self._storage = storage
-        self._engine = engine
-        self._catalog = catalog
         self._logs = {listener: PullLog(storage, listener, spotify.now()) for listener in listeners}
 
     def expected(self) -> list[str]:
@@ -113,20 +107,23 @@ class Collector:
         """Pull the sources in their order. What ends one that is not its own ends those that follow, without a call."""
         log = self._logs[listener]
         client = _LazyClient(self._spotify, listener, log)
-        needs = Needs(self._engine, self._catalog, self._storage, listener, self._spotify.now())
-        for source in sources:
-            yield source, self._pull(listener, source, client, needs)
+        needs = Needs(self._storage, listener, self._spotify.now())
+        try:
+            for source in sources:
+                yield source, self._pull(listener, source, client, needs)
+        finally:  # an interrupt, too, leaves the records of what came before it
+            log.write()
 
     def _pull(self, listener: str, source: Source, client: _LazyClient, needs: Needs) -> Pulled:
         log, now = self._logs[listener], self._spotify.now()
-        latest = log.latest(source.name) if not source.is_poll else None
+        latest = log.latest(source.name)
         before = PullRecord(source.name, now, "complete", remembered=dict(latest.remembered) if latest else {})
         if repeated := self._not_now(source, latest, now):
             record = replace(before, outcome=repeated.outcome, message=repeated.message, retry_at=repeated.retry_at)
-            log.write(record)
+            log.add(record)
             return Pulled(record, None, 0, client.left_today(), is_repeated=True)
         asking = Asking(listener, self._storage, needs, now, lambda: client.open(source), dict(before.remembered))
-        page_before = self._page_before(listener, source, now)
+        page_before = self._page_before(listener, source, now, before.remembered.get("page"))
         calls, retries = client.counts()
         answers: list[Answer] = []
         ending = _Ending("complete")
@@ -143,6 +140,8 @@ class Collector:
                 pages = [(answer.endpoint, answer.body) for answer in answers]
                 key = write_pull(self._storage, source.table, listener, self._spotify.now(), pages)
         calls_after, retries_after = client.counts()
+        if source.is_poll and key:
+            asking.remembered["page"] = key
         record = PullRecord(
             source=source.name,
             pulled_at=self._spotify.now(),
@@ -153,7 +152,7 @@ class Collector:
             retry_at=ending.retry_at,
             remembered=asking.remembered,
         )
-        log.write(record)
+        log.add(record)
         rows = sum(_rows(answer.body) for answer in answers)
         news = _news(answers, page_before) if source.is_poll and answers else {}
         return Pulled(record, key, rows, client.left_today(), refused=asking.refused, news=news)
@@ -165,9 +164,9 @@ class Collector:
         stops = (stop for log in self._logs.values() for stop in log.stops())
         return stop_in_force(stops, source.name, now, is_poll=source.is_poll)
 
-    def _page_before(self, listener: str, source: Source, now: datetime) -> Any:
-        """The page of the poll before; None where there is none of the last month, or it cannot be read."""
-        if not source.is_poll or (key := last_pull(self._storage, source.table, listener, now)) is None:
+    def _page_before(self, listener: str, source: Source, now: datetime, key: str | None) -> Any:
+        """The page of the poll before, by its key as far as that is known; None where it cannot be read, or is old."""
+        if not source.is_poll or not (key := key or last_pull(self._storage, source.table, listener, now)):
             return None
         try:
             return next((answer.body() for answer in read_pull(self._storage, key)), None)

@@ -64,6 +64,11 @@ class CatalogTable:
         return {column["Name"]: column["Type"] for column in declared}
 
     @property
+    def keys(self) -> list[str]:
+        """The names of the partition keys, outermost first."""
+        return [key["Name"] for key in self.table_input.get("PartitionKeys", [])]
+
+    @property
     def parameters(self) -> dict[str, str]:
         """The table's properties: what Athena reads (projection), and what publishing notes."""
         return dict(self.table_input.get("Parameters", {}))

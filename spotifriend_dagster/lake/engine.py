@@ -6,7 +6,8 @@ What a query may say and what it means is `dialect/`; which version of a table i
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from io import BytesIO
@@ -100,7 +101,7 @@ class DuckDBEngine(Engine):
     def query(self, sql: str) -> pyarrow.Table:
         """See Engine."""
         tables = tables_of(sql, self._catalog)
-        return _in_milliseconds(self._run(dialect.to_duckdb(sql, schema_of(tables)), tables))
+        return in_milliseconds(self._run(dialect.to_duckdb(sql, schema_of(tables)), tables))
 
     def unload(self, sql: str, table: Table, prefix: str) -> None:
         """See Engine. Equal rows give equal files. What is read is not counted."""
@@ -124,19 +125,14 @@ class DuckDBEngine(Engine):
         return dialect.column_lineage(sql, schema_of(tables_of(sql, self._catalog)))
 
     def _run(self, duckdb_sql: str, tables: Mapping[str, CatalogTable]) -> pyarrow.Table:
-        import duckdb  # noqa: PLC0415 - heavy
-
         views = {name: self._files_as_sql(name, table) for name, table in tables.items()}
         with self._lock:
             cursor = self._connection.cursor()
         try:
-            for name, view in views.items():
-                cursor.execute(f"CREATE TEMP VIEW {quoted(name)} AS {view}")
-            return cursor.sql(duckdb_sql).to_arrow_table()
-        except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
-            raise dialect.InvalidSQL(f"The query cannot be run: {_sentence(error)}") from error
-        except duckdb.Error as error:
-            raise QueryFailed(f"The query failed: {_sentence(error)}") from error
+            with failures_said():
+                for name, view in views.items():
+                    cursor.execute(f"CREATE TEMP VIEW {quoted(name)} AS {view}")
+                return cursor.sql(duckdb_sql).to_arrow_table()
         finally:
             cursor.close()
 
@@ -263,7 +259,26 @@ def _duckdb_type(type_: Any) -> str:
     return names.get(str(type_), str(type_))
 
 
-def _in_milliseconds(table: pyarrow.Table) -> pyarrow.Table:
+@contextmanager
+def failures_said() -> Iterator[None]:
+    """What DuckDB says of a query that fails, as an error of ours.
+
+    Raises:
+        InvalidSQL: the query cannot be run over its tables.
+        QueryFailed: it failed on the data.
+    """
+    import duckdb  # noqa: PLC0415 - heavy
+
+    try:
+        yield
+    except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
+        raise dialect.InvalidSQL(f"The query cannot be run: {_sentence(error)}") from error
+    except duckdb.Error as error:
+        raise QueryFailed(f"The query failed: {_sentence(error)}") from error
+
+
+def in_milliseconds(table: pyarrow.Table) -> pyarrow.Table:
+    """The rows, with instants as the lake has them."""
     import pyarrow as pa  # noqa: PLC0415 - heavy
 
     fields = [

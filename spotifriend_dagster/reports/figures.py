@@ -10,7 +10,9 @@ from spotifriend_dagster.reports.period import NothingYet, Period, ReportError
 from spotifriend_dagster.tables.insight import load_insights
 
 if TYPE_CHECKING:
-    from spotifriend_dagster.lake.engine import Engine
+    import pyarrow
+
+    from spotifriend_dagster.lake.reading import Reader
     from spotifriend_dagster.tables.declaration import Table
 
 Row = dict[str, Any]
@@ -86,33 +88,37 @@ READS = tuple(sorted([*_OF_PERIOD, *_OF_ALL_TIME]))
 """The insight tables that a summary reads."""
 
 
-def read_figures(engine: Engine, listener: str, name: str, period: Period) -> Figures:
-    """The figures of one listener and period.
+def read_figures(reader: Reader, name: str, period: Period) -> Figures:
+    """The figures of the reader's listener in one period.
 
     Raises:
         NothingYet: the lake has nothing of this listener.
         ReportError: it has nothing in this period.
     """
     insights = load_insights()
-    totals = read_rows(engine, insights["listening_totals"].table, listener, period)
+    totals = read_rows(reader.query, insights["listening_totals"].table, period)
     if not totals or not totals[0]["plays"]:
-        raise NothingYet(f"The lake has no listening of {listener} yet: spotifriend import brings an export in.")
-    rows = {table: read_rows(engine, insights[table].table, listener, period) for table in READS}
+        raise NothingYet(f"The lake has no listening of {reader.listener} yet: spotifriend import brings an export in.")
+    rows = {table: read_rows(reader.query, insights[table].table, period) for table in READS}
     if not any(day["plays"] for day in rows["daily_listening"]):
         raise ReportError(
             f"{name} listened to nothing in {period.title}: choose a period between {totals[0]['first_date']} and "
             f"{totals[0]['last_date']}."
         )
-    return Figures(listener, name, period, rows)
+    return Figures(reader.listener, name, period, rows)
 
 
-def read_rows(engine: Engine, table: Table, listener: str, period: Period) -> list[Row]:
-    """The rows of one of `READS` that a summary of the period is made of, in the order of the table's grain."""
+def read_rows(ask: Callable[[str], pyarrow.Table], table: Table, period: Period) -> list[Row]:
+    """The rows of one of `READS` that a summary of the period is made of, in the order of the table's grain.
+
+    Args:
+        ask: the rows of a query over tables that hold one listener's rows alone.
+        table: the table.
+        period: the period.
+    """
     condition = _OF_ALL_TIME.get(table.name) or _OF_PERIOD[table.name](period)
-    quoted = listener.replace("'", "''")
-    chosen = _TOTALLED.get(table.name, "*")
-    query = f"SELECT {chosen} FROM {table.name} WHERE listener = '{quoted}' AND ({condition})"
+    query = f"SELECT {_TOTALLED.get(table.name, '*')} FROM {table.name} WHERE {condition}"
     if table.name not in _TOTALLED:
         query += f" ORDER BY {', '.join(table.grain)}"
-    rows: list[Row] = engine.query(query).to_pylist()
+    rows: list[Row] = ask(query).to_pylist()
     return rows

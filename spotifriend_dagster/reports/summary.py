@@ -27,7 +27,7 @@ from spotifriend_dagster.reports.words import day, learned, percent
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from spotifriend_dagster.lake.engine import Engine
+    from spotifriend_dagster.lake.reading import Reader
     from spotifriend_dagster.lake.storage import Storage
 
 __all__ = ["READS", "ReportError", "summary_key", "write_summary"]
@@ -59,13 +59,12 @@ def summary_key(listener: str, period: str) -> str:
     return f"reports/listener={listener}/{period}.html"
 
 
-def write_summary(engine: Engine, storage: Storage, listener: str, name: str, period: str) -> str:
-    """Make the page and put it into the lake.
+def write_summary(reader: Reader, storage: Storage, name: str, period: str) -> str:
+    """Make the page about the reader's listener and put it into the lake.
 
     Args:
-        engine: where the insight tables are read.
+        reader: where the insight tables are read.
         storage: where the page goes.
-        listener: the listener's id.
         name: the name on the page.
         period: `all`, a year (`2025`) or a month (`2025-03`), in local dates.
 
@@ -75,9 +74,9 @@ def write_summary(engine: Engine, storage: Storage, listener: str, name: str, pe
     Raises:
         ReportError: the period is not one, or the listener has no listening in it.
     """
-    figures = read_figures(engine, listener, name, parse_period(period))
+    figures = read_figures(reader, name, parse_period(period))
     page = render(figures, chart_scripts(storage))
-    key = summary_key(listener, period)
+    key = summary_key(reader.listener, period)
     storage.write(key, page.encode("utf-8"))
     return key
 

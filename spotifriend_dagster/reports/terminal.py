@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from spotifriend_dagster.lake.catalog import Catalog
-    from spotifriend_dagster.lake.engine import Engine
+    from spotifriend_dagster.lake.reading import Reader
 
 _BAR_WIDTH = 16
 _ROWS_SHOWN = 200
@@ -39,16 +39,16 @@ def bar(share: float, width: int = _BAR_WIDTH) -> str:
     return "█" * (eighths // 8) + (" ▏▎▍▌▋▊▉"[eighths % 8] if eighths % 8 else "")
 
 
-def print_answers(console: Console, engine: Engine, listener: str) -> None:
+def print_answers(console: Console, reader: Reader) -> None:
     """The five answers about one listener, each with its denominator."""
-    rows = _Rows(engine, listener)
+    rows = _Rows(reader)
     totals = rows.of("SELECT * FROM listening_totals")
     if not totals or not totals[0]["listens"]:
-        console.print(f"[yellow]![/] Nothing listened to by {escape(listener)} is in the lake yet.")
+        console.print(f"[yellow]![/] Nothing listened to by {escape(reader.listener)} is in the lake yet.")
         return
     total = totals[0]
     console.print()
-    console.rule(f"[bold]{escape(listener)}: what the listening says[/]", align="left")
+    console.rule(f"[bold]{escape(reader.listener)}: what the listening says[/]", align="left")
     console.print(
         f"{total['first_date']} to {total['last_date']}: [bold]{total['listens']:,}[/] listens of at least 30 s, "
         f"[bold]{duration(total['ms_played'])}[/], {total['artists']:,} artists, {total['recordings']:,} recordings."
@@ -72,14 +72,12 @@ def print_answers(console: Console, engine: Engine, listener: str) -> None:
 class _Rows:
     """Rows of insights of one listener."""
 
-    def __init__(self, engine: Engine, listener: str) -> None:
-        self._engine = engine
-        self._listener = listener
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
 
     def of(self, select: str, where: str = "", then: str = "") -> list[dict[str, Any]]:
-        quoted = self._listener.replace("'", "''")
-        condition = f"listener = '{quoted}'" + (f" AND {where}" if where else "")
-        return self._engine.query(f"{select} WHERE {condition} {then}").to_pylist()
+        condition = f" WHERE {where}" if where else ""
+        return self._reader.query(f"{select}{condition} {then}").to_pylist()
 
 
 def _heading(console: Console, question: str) -> None:

@@ -52,6 +52,13 @@ def arrow_schema(table: Table) -> pyarrow.Schema:
     """
     import pyarrow as pa  # noqa: PLC0415 - heavy
 
+    return pa.schema([pa.field(column.name, arrow_type(column.type)) for column in table.columns])
+
+
+def arrow_type(declared: str) -> pyarrow.DataType:
+    """The type that Parquet files have for a declared one."""
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+
     types = {
         "string": pa.string(),
         "bigint": pa.int64(),
@@ -62,7 +69,7 @@ def arrow_schema(table: Table) -> pyarrow.Schema:
         "date": pa.date32(),
         "array<string>": pa.list_(pa.string()),
     }
-    return pa.schema([pa.field(column.name, types[column.type]) for column in table.columns])
+    return types[declared]
 
 
 def glue_table_input(

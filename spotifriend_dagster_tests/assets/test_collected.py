@@ -356,7 +356,7 @@ def test_an_interrupt_leaves_what_came(home: CollectedHome) -> None:
         raise KeyboardInterrupt
 
     lake = home.lake
-    collector = Collector(home.spotify, lake.storage, lake.engine, lake.catalog, ["robin"])
+    collector = Collector(home.spotify, lake.storage, ["robin"])
     with pytest.raises(KeyboardInterrupt):
         list(collector.pull("robin", [Source(TOP_TRACKS, interrupted)]))
     assert len(home.answers("top_tracks")) == 1

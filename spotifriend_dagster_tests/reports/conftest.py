@@ -19,10 +19,9 @@ from spotifriend_dagster.lake.publishing import publish
 from spotifriend_dagster.lake.storage import FolderStorage
 from spotifriend_dagster.reports.summary import write_summary
 from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
+from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
-from spotifriend_dagster.tables.raw import API_PULLS
 from spotifriend_dagster.tables.rendering import glue_table_input
-from spotifriend_dagster.tables.snapshots import SNAPSHOT_TABLES
 from spotifriend_dagster_tests.insights.made_snapshots import SNAPSHOTS
 from spotifriend_dagster_tests.insights.simulated import cleaned_tables
 from spotifriend_dagster_tests.reports.made_figures import HOSTILE
@@ -39,7 +38,7 @@ def lake_of(root: Path, tables: dict[str, pd.DataFrame], listeners: list[str]) -
     """A lake with these cleaned tables, those not given being empty, and every insight published from them."""
     storage = FolderStorage(root)
     lake_catalog = FolderCatalog(storage)
-    for table in (*CLEANED_TABLES, *SNAPSHOT_TABLES, API_PULLS):
+    for table in DECLARED_TABLES:
         keys = [key.name for key in table.partition_keys]
         for values, rows in tables[table.name].groupby(keys) if table.name in tables else ():
             folder = "/".join(f"{key}={value}" for key, value in zip(keys, values, strict=True))
@@ -95,7 +94,7 @@ def page(lake: Lake) -> Callable[[str, str], Path]:
 
     def write(listener: str, period: str) -> Path:
         if (listener, period) not in made:
-            key = write_summary(lake.engine, lake.storage, listener, NAMES[listener], period)
+            key = write_summary(lake.reader(listener), lake.storage, NAMES[listener], period)
             made[listener, period] = lake.storage.path(key)
         return made[listener, period]
 

@@ -79,7 +79,7 @@ def test_the_page_is_where_it_is_looked_for(lake: Lake, page: Callable[[str, str
     path = page(TOM, "all")
     assert path == lake.storage.path(summary_key(TOM, "all"))
     before = path.read_bytes()
-    assert write_summary(lake.engine, lake.storage, TOM, NAMES[TOM], "all") == summary_key(TOM, "all")
+    assert write_summary(lake.reader(TOM), lake.storage, NAMES[TOM], "all") == summary_key(TOM, "all")
     assert path.read_bytes() == before
 
 
@@ -158,7 +158,7 @@ def test_an_empty_lake_is_said_in_a_sentence(lake: Lake):
     """A listener without a play, known or not, gets no page of zeros."""
     for listener in ("nobody", "un'known"):
         with pytest.raises(ReportError) as refusal:
-            write_summary(lake.engine, lake.storage, listener, "Nobody", "all")
+            write_summary(lake.reader(listener), lake.storage, "Nobody", "all")
         assert str(refusal.value) == (
             f"The lake has no listening of {listener} yet: spotifriend import brings an export in."
         )
@@ -171,7 +171,7 @@ def test_a_period_without_listening_is_said_in_a_sentence(lake: Lake):
         with pytest.raises(
             ReportError, match=f"listened to nothing in {title}: choose a period between 2022-12-01 and 2025-"
         ):
-            write_summary(lake.engine, lake.storage, ROBIN, "Robin", period)
+            write_summary(lake.reader(ROBIN), lake.storage, "Robin", period)
 
 
 @pytest.mark.parametrize("listener", [ROBIN, ANA, TOM])

@@ -73,7 +73,7 @@ def test_bars_tell_eighths():
 def test_five_questions_are_answered(lake: Lake):
     """Each in a few lines, with its denominator, in a terminal of 80 characters, whatever the songs are called."""
     console = shown()
-    print_answers(console, lake.engine, ROBIN)
+    print_answers(console, lake.reader(ROBIN))
     told = said(console)
     for question in QUESTIONS:
         assert question in told
@@ -94,7 +94,7 @@ def test_genres_are_told_where_they_are_known(lake: Lake):
     told = {}
     for listener in (ROBIN, ANA):
         console = shown(200)
-        print_answers(console, lake.engine, listener)
+        print_answers(console, lake.reader(listener))
         told[listener] = [line for line in said(console).splitlines() if line.startswith("genres more than elsewhere")]
     assert len(told[ROBIN]) == 1
     for part in ("morning", "afternoon", "evening"):
@@ -109,7 +109,7 @@ def test_genres_are_told_where_they_are_known(lake: Lake):
 def test_account_data_knows_no_skips(lake: Lake):
     """Account data does not say how a play ended, so no rate is made up; the other four are answered."""
     console = shown()
-    print_answers(console, lake.engine, ANA)
+    print_answers(console, lake.reader(ANA))
     told = said(console)
     assert "No play says how it ended" in told
     assert "plays that can be judged" not in told
@@ -120,7 +120,7 @@ def test_account_data_knows_no_skips(lake: Lake):
 def test_ten_plays_are_answered_as_far_as_they_go(lake: Lake):
     """A day's listening has no weekend, no song on repeat, and too little for the taste of the day."""
     console = shown()
-    print_answers(console, lake.engine, TOM)
+    print_answers(console, lake.reader(TOM))
     told = said(console)
     assert "No song was played five times within a week." in told
     assert "fewer than 50 listens: too few to trust" in told
@@ -132,7 +132,7 @@ def test_ten_plays_are_answered_as_far_as_they_go(lake: Lake):
 def test_nobody_is_told_so(lake: Lake):
     """A listener without a play gets a sentence, not an empty page."""
     console = shown()
-    print_answers(console, lake.engine, "no'body")
+    print_answers(console, lake.reader("no'body"))
     assert said(console).strip() == "! Nothing listened to by no'body is in the lake yet."
 
 

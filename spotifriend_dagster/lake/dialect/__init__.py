@@ -28,6 +28,7 @@ __all__ = [
     "arrays_as_json",
     "cases",
     "column_lineage",
+    "columns_read",
     "output_types",
     "rules",
     "rules_used",
@@ -109,6 +110,15 @@ def column_lineage(sql: str, schema: _Schema) -> dict[str, tuple[tuple[str, str]
     return dict(_translated(sql, _key(schema)).lineage)
 
 
+def columns_read(sql: str, schema: _Schema) -> dict[str, frozenset[str]]:
+    """By table that a query reads, the columns that it names, wherever it does.
+
+    Raises:
+        InvalidSQL, UnsupportedSQL: as `to_duckdb`.
+    """
+    return dict(_translated(sql, _key(schema)).columns)
+
+
 def cases() -> list[Case]:
     """The cases of everything on the allow-list: statements over no table, with the rows that Trino gives."""
     from spotifriend_dagster.lake.dialect.aggregates import FUNCTIONS  # noqa: PLC0415 - long lists
@@ -148,21 +158,22 @@ class _Translation:
     duckdb: str
     outputs: list[tuple[str, str]]
     lineage: Mapping[str, tuple[tuple[str, str], ...]]
+    columns: Mapping[str, frozenset[str]]
     rules: frozenset[str]
 
 
 @lru_cache(_KEPT)
 def _translated(sql: str, key: _Key) -> _Translation:
     from spotifriend_dagster.lake.dialect.analysis import analyse  # noqa: PLC0415 - heavy
-    from spotifriend_dagster.lake.dialect.lineage import lineage_of  # noqa: PLC0415
+    from spotifriend_dagster.lake.dialect.lineage import columns_of, lineage_of  # noqa: PLC0415
     from spotifriend_dagster.lake.dialect.names import qualified  # noqa: PLC0415
     from spotifriend_dagster.lake.dialect.rendering import to_sql  # noqa: PLC0415
 
     schema = {table: dict(columns) for table, columns in key}
     scopes = qualified(_parsed(sql).copy(), schema)
     analysis = analyse(scopes, schema)
-    lineage = lineage_of(scopes)  # before the rendering, which uses the tree up
-    return _Translation(to_sql(scopes[-1].expression), analysis.outputs, lineage, analysis.rules)
+    lineage, columns = lineage_of(scopes), columns_of(scopes)  # before the rendering, which uses the tree up
+    return _Translation(to_sql(scopes[-1].expression), analysis.outputs, lineage, columns, analysis.rules)
 
 
 def _key(schema: _Schema) -> _Key:

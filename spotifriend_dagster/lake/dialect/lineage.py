@@ -22,6 +22,26 @@ def lineage_of(scopes: list[Scope]) -> dict[str, tuple[tuple[str, str], ...]]:
     return {name: tuple(sorted(sources)) for name, sources in found[id(scopes[-1].expression)]}
 
 
+def columns_of(scopes: list[Scope]) -> dict[str, frozenset[str]]:
+    """By table, the columns that a query names, wherever it does.
+
+    Args:
+        scopes: as for `lineage_of`, once `analysis.py` has named the columns of HAVING, too.
+    """
+    found: dict[str, set[str]] = {}
+    for scope in scopes:
+        for source in scope.sources.values():
+            if isinstance(source, exp.Table):
+                found.setdefault(source.name, set())
+        for column in scope.find_all(exp.Column):
+            within: Scope | None = scope
+            while within is not None and column.table not in within.sources:
+                within = within.parent
+            if within is not None and isinstance(source := within.sources[column.table], exp.Table):
+                found.setdefault(source.name, set()).add(column.name)
+    return {table: frozenset(columns) for table, columns in found.items()}
+
+
 def _outputs(scope: Scope, found: dict[int, list[tuple[str, Sources]]]) -> list[tuple[str, Sources]]:
     query = scope.expression
     if isinstance(query, exp.SetOperation):

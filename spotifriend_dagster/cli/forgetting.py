@@ -58,6 +58,10 @@ def forget(session: Session, listener: str, yes: bool) -> None:
         _forget(session, listener, found)
         _require_nothing(session, listener, _searched(session, listener, "Searching", everywhere=True))
     session.console.print(f"Nothing of {listener} is left in {session.settings.place}.", soft_wrap=True)
+    if session.settings.quicksight:
+        session.console.print(
+            "QuickSight has a copy until it is refreshed: spotifriend quicksight --refresh", soft_wrap=True
+        )
 
 
 def _forget(session: Session, listener: str, found: Found) -> None:
@@ -89,7 +93,7 @@ def _forget(session: Session, listener: str, found: Found) -> None:
 def _forget_alerts(session: Session, listener: str) -> None:
     """Remove the lines that name the listener from the file of alerts."""
     from spotifriend_dagster.definitions import ALERTS_FILE
-    from spotifriend_dagster.lake.forgetting import is_named_in
+    from spotifriend_dagster.lake.mentions import is_named_in
 
     file = session.home.user_file(ALERTS_FILE)
     if content := file.read():

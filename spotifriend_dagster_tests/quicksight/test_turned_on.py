@@ -14,7 +14,7 @@ from spotifriend_dagster.quicksight.resources import shown_tables
 from spotifriend_dagster.settings import Settings, SettingsError, load_settings
 from spotifriend_dagster.tables.insight import load_insights
 from spotifriend_dagster_tests.aws.server import BUCKET, aws_server
-from spotifriend_dagster_tests.quicksight.server import ACCOUNT, REGION, QuickSightServer, quicksight_server
+from spotifriend_dagster_tests.quicksight.server import ACCOUNT, REGION, QuickSightServer, counted, quicksight_server
 
 OWNER = f"arn:aws:quicksight:{REGION}:{ACCOUNT}:user/default/owner"
 Command = Callable[..., Result]
@@ -91,7 +91,10 @@ def test_the_command_says_what_it_would_do_asks_and_does_it(server: QuickSightSe
     assert [who.split(":")[-1] for who in dashboard.permissions] == ["user/default/anna", "user/default/owner"]
     rules = server.kept["DataSet", "spotifriend-row_level_security"].said["PhysicalTableMap"]["table"]["CustomSql"]
     assert "user/default/anna', CAST(NULL AS varchar), 'anna'" in rules["SqlQuery"]
-    assert given() == "QuickSight is as it is to be: nothing to do."
+    assert given() == "QuickSight is as it is to be."
+    server.asked.clear()
+    assert "spotifriend-listening_clock: 365 rows" in given("--refresh")
+    assert counted(server.changes()) == {"CreateIngestion": len(shown_tables(load_insights()))}
     assert "✓ delete data source spotifriend-athena" in given("--remove", "--yes")
     assert server.kept == {}
 

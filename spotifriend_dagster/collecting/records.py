@@ -5,15 +5,18 @@ A source's newest record carries all that its next pull has to know; what to mak
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from itertools import chain
 from typing import Any, Literal
 
 from spotifriend_dagster.lake.parquet import UnreadableFile
-from spotifriend_dagster.lake.pulls import pulls_of_day, read_pull, write_pull
-from spotifriend_dagster.lake.storage import Storage
+from spotifriend_dagster.lake.pulls import object_name, pulls_since, read_pull, write_lines
+from spotifriend_dagster.lake.storage import Storage, path_values
 from spotifriend_dagster.tables.raw import API_PULLS
 
 Outcome = Literal["complete", "stopped", "denied", "failed"]
@@ -21,6 +24,8 @@ Outcome = Literal["complete", "stopped", "denied", "failed"]
 
 _MEMORY = timedelta(days=31)
 _LONGEST_STOP = timedelta(days=2)
+_SEVERAL = "several"
+_NOTE = re.compile(r"-(?P<calls>\d+)-calls-(?P<source>[a-z_]+)(?P<stopped>-stopped)?$")
 
 
 @dataclass(frozen=True)
@@ -42,58 +47,112 @@ class PullRecord:
 
 
 class PullLog:
-    """The records of one listener, the newest last. A day is read when it is asked for, and once.
+    """The records of one listener, the newest last.
 
-    A record that cannot be read is left out: what it remembers is asked for again, and nobody's plays wait for it.
+    The records of one run are one object, whose name says what most pulls need to know: the calls, the source, and
+    whether any of them was stopped until later. So a poll lists a month once, and reads few of them. A record that
+    cannot be read is left out: what it remembers is asked for again, and nobody's plays wait for it.
     """
 
     def __init__(self, storage: Storage, listener: str, now: datetime) -> None:
         self._storage = storage
         self._listener = listener
         self._today = now.astimezone(UTC).date()
-        self._days: dict[int, list[PullRecord]] = {}
+        self._own: list[PullRecord] = []
+        self._unwritten: list[PullRecord] = []
 
     def calls_today(self) -> int:
         """The calls that were made since midnight UTC."""
-        return sum(record.calls for record in self._day(0))
+        own = sum(record.calls for record in self._own)
+        return own + sum(self._calls(stored) for stored in self._stored if stored.day == self._today)
 
     def stops(self) -> Iterator[PullRecord]:
         """The records of these days that say when to ask again."""
-        for back in range(_LONGEST_STOP.days + 1):
-            yield from (record for record in self._day(back) if record.outcome == "stopped" and record.retry_at)
+        first = self._today - _LONGEST_STOP
+        before = (
+            record
+            for stored in self._stored
+            if stored.day >= first and stored.has_stop is not False
+            for record in self._read(stored)
+        )
+        yield from (record for record in (*before, *self._own) if _is_stop(record))
 
     def latest(self, source: str) -> PullRecord | None:
         """The source's newest record; None where there is none of the last month."""
-        for back in range(_MEMORY.days + 1):
-            for record in reversed(self._day(back)):
+        before = (self._read(stored) for stored in reversed(self._stored) if stored.source in (source, _SEVERAL, None))
+        for records in chain([self._own], before):  # read one by one, as far as need be
+            for record in reversed(records):
                 if record.source == source:
                     return record
         return None
 
-    def write(self, record: PullRecord) -> None:
-        """Keep a record of now."""
-        said = {
-            "source": record.source,
-            "calls": record.calls,
-            "retries": record.retries,
-            "outcome": record.outcome,
-            "message": record.message,
-            "retry_at": record.retry_at and record.retry_at.astimezone(UTC).isoformat(),
-            "remembered": record.remembered,
-        }
-        of_today = self._day(0)  # read before the record is there
-        write_pull(self._storage, API_PULLS, self._listener, record.pulled_at, [(record.source, said)])
-        of_today.append(record)
+    def add(self, record: PullRecord) -> None:
+        """Know a record of now, and keep it with the next `write`."""
+        self._stored  # noqa: B018 - listed before anything of this run is there
+        self._own.append(record)
+        self._unwritten.append(record)
 
-    def _day(self, back: int) -> list[PullRecord]:
-        if back not in self._days:
-            day = self._today - timedelta(days=back)
-            records: list[PullRecord] = []
-            for key in pulls_of_day(self._storage, API_PULLS, self._listener, day):
-                with suppress(UnreadableFile, KeyError, TypeError, ValueError):
-                    records += [_record(answer.pulled_at, answer.body()) for answer in read_pull(self._storage, key)]
-            self._days[back] = records
-        return self._days[back]
+    def write(self) -> None:
+        """Keep what was added since the last time."""
+        if not self._unwritten:
+            return
+        sources = {record.source for record in self._unwritten}
+        calls = sum(record.calls for record in self._unwritten)
+        stopped = "-stopped" if any(map(_is_stop, self._unwritten)) else ""
+        note = f"-{calls}-calls-{sources.pop() if len(sources) == 1 else _SEVERAL}{stopped}"
+        lines = [(record.pulled_at, record.source, _said(record)) for record in self._unwritten]
+        write_lines(self._storage, API_PULLS, self._listener, lines, note)
+        self._unwritten.clear()
+
+    @cached_property
+    def _stored(self) -> list[_Stored]:
+        keys = pulls_since(self._storage, API_PULLS, self._listener, self._today - _MEMORY)
+        return [stored for key in keys if (stored := _Stored.of(key)).day <= self._today]
+
+    def _calls(self, stored: _Stored) -> int:
+        return sum(record.calls for record in self._read(stored)) if stored.calls is None else stored.calls
+
+    def _read(self, stored: _Stored) -> list[PullRecord]:
+        if stored.records is None:
+            stored.records = []
+            with suppress(UnreadableFile, KeyError, TypeError, ValueError):
+                answers = read_pull(self._storage, stored.key)
+                stored.records = [_record(answer.pulled_at, answer.body()) for answer in answers]
+        return stored.records
+
+
+@dataclass
+class _Stored:
+    """What an object's name says of its records; None where it does not say it, as it is from before names did."""
+
+    key: str
+    day: date
+    calls: int | None = None
+    source: str | None = None
+    has_stop: bool | None = None
+    records: list[PullRecord] | None = None
+
+    @classmethod
+    def of(cls, key: str) -> _Stored:
+        day = date.fromisoformat(path_values(key)["dt"])
+        said = _NOTE.search(object_name(key))
+        return cls(key, day, int(said["calls"]), said["source"], bool(said["stopped"])) if said else cls(key, day)
+
+
+def _is_stop(record: PullRecord) -> bool:
+    return record.outcome == "stopped" and record.retry_at is not None
+
+
+def _said(record: PullRecord) -> dict[str, Any]:
+    return {
+        "source": record.source,
+        "calls": record.calls,
+        "retries": record.retries,
+        "outcome": record.outcome,
+        "message": record.message,
+        "retry_at": record.retry_at and record.retry_at.astimezone(UTC).isoformat(),
+        "remembered": record.remembered,
+    }
 
 
 def _record(pulled_at: datetime, said: dict[str, Any]) -> PullRecord:

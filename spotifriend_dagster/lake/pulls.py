@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -15,7 +15,7 @@ from typing import Any
 
 from spotifriend_dagster.lake.json_lines import to_json_lines
 from spotifriend_dagster.lake.parquet import UnreadableFile
-from spotifriend_dagster.lake.storage import Storage, instant_name
+from spotifriend_dagster.lake.storage import Storage, StoredObject, instant_name, path_values
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.raw import STREAMING_HISTORY
 
@@ -49,22 +49,53 @@ def write_pull(
     Returns:
         The object's key.
     """
+    return _write(storage, table, listener, pulled_at, [(pulled_at, *answer) for answer in answers])
+
+
+def write_lines(
+    storage: Storage,
+    table: Table,
+    listener: str,
+    lines: Sequence[tuple[datetime, str, object]],
+    note: str = "",
+) -> str:
+    """The same of answers that came one after the other, each with its instant.
+
+    Args:
+        storage: the lake's storage.
+        table: the raw table that they belong to.
+        listener: whose listening it is.
+        lines: the instant, the endpoint and the body of each, in their order; the last instant names the object.
+        note: what its name says beside that, so that a listing tells it: a part of a plain segment.
+
+    Returns:
+        The object's key.
+    """
+    return _write(storage, table, listener, lines[-1][0], lines, note)
+
+
+def _write(  # noqa: PLR0917 - what write_pull and write_lines share
+    storage: Storage,
+    table: Table,
+    listener: str,
+    at: datetime,
+    lines: Iterable[tuple[datetime, str, object]],
+    note: str = "",
+) -> str:
     import orjson  # noqa: PLC0415 - where it is used
 
-    name = instant_name(pulled_at)
-    utc = pulled_at.astimezone(UTC)
     content = to_json_lines(
         {
-            "pulled_at": utc.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "pulled_at": instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "endpoint": endpoint,
             "page": page,
             "payload": orjson.dumps(payload).decode(),
         }
-        for page, (endpoint, payload) in enumerate(answers)
+        for page, (instant, endpoint, payload) in enumerate(lines)
     )
-    folder = _day_folder(table, listener, utc.date())
+    name = f"{_day_folder(table, listener, at.astimezone(UTC).date())}/{instant_name(at)}"
     for copy in count(1):
-        key = f"{folder}/{name}{'' if copy == 1 else f'-{copy}'}{_SUFFIX}"
+        key = f"{name}{'' if copy == 1 else f'-{copy}'}{note}{_SUFFIX}"
         if storage.write_new(key, content):
             return key
     raise AssertionError("There is always a number that is free.")
@@ -96,8 +127,18 @@ class StoredAnswer:
 
 def pulls_of_day(storage: Storage, table: Table, listener: str, day: date) -> list[str]:
     """The keys of the pulls of one UTC day, in the order of time."""
+    return _in_order(storage.list(_day_folder(table, listener, day)))
+
+
+def pulls_since(storage: Storage, table: Table, listener: str, day: date) -> list[str]:
+    """The keys of the pulls of a UTC day and of all later ones, in the order of time: one listing for a month."""
+    folder = f"{table.folder}/listener={listener}"
+    return _in_order(storage.list(folder, f"{folder}/dt={day.isoformat()}"))
+
+
+def _in_order(stored: Iterable[StoredObject]) -> list[str]:
     # By name: with its suffix, a copy's would come before the one that it is a copy of.
-    return sorted((stored.key for stored in storage.list(_day_folder(table, listener, day))), key=object_name)
+    return sorted((each.key for each in stored), key=object_name)
 
 
 def read_pull(storage: Storage, key: str) -> list[StoredAnswer]:
@@ -122,7 +163,6 @@ def read_pull(storage: Storage, key: str) -> list[StoredAnswer]:
 
 def last_pull(storage: Storage, table: Table, listener: str, now: datetime) -> str | None:
     """The key of a listener's newest pull of the month before `now`; None where there is none."""
-    for back in range(_MONTH_DAYS):
-        if keys := pulls_of_day(storage, table, listener, (now.astimezone(UTC) - timedelta(days=back)).date()):
-            return keys[-1]
-    return None
+    today = now.astimezone(UTC).date()
+    keys = pulls_since(storage, table, listener, today - timedelta(days=_MONTH_DAYS - 1))
+    return next((key for key in reversed(keys) if path_values(key)["dt"] <= today.isoformat()), None)

@@ -13,6 +13,7 @@ from spotifriend_dagster.lake.pulls import (
     last_pull,
     object_name,
     pulls_of_day,
+    pulls_since,
     read_pull,
     write_pull,
 )
@@ -90,6 +91,10 @@ def test_pulls_are_found_by_day_in_their_order(storage: FolderStorage) -> None:
     assert pulls_of_day(storage, RECENTLY_PLAYED, "anna", AT.date()) == keys
     assert last_pull(storage, RECENTLY_PLAYED, "anna", AT + timedelta(days=20)) == keys[-1]
     assert last_pull(storage, RECENTLY_PLAYED, "anna", AT + timedelta(days=40)) is None
+    assert object_name(last_pull(storage, RECENTLY_PLAYED, "anna", AT - timedelta(days=1)) or "").startswith("20250228")
+    since = pulls_since(storage, RECENTLY_PLAYED, "anna", AT.date() - timedelta(days=1))
+    assert since == [f"raw/recently_played/listener=anna/dt=2025-02-28/{object_name(since[0])}.jsonl.gz", *keys]
+    assert pulls_since(storage, RECENTLY_PLAYED, "anna", AT.date()) == keys
 
 
 @pytest.mark.parametrize(

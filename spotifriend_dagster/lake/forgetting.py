@@ -1,32 +1,26 @@
 """Forgetting a listener: what of a lake is theirs or names them, removing it, and finding whether anything is left.
 
-What is kept of objects that are gone is behind the port `Versions`; its side on S3 is in `s3_versions.py`. Who is asked
-before, and what is forgotten outside of the lake, is in `cli/forgetting.py`.
+Who is named in an object is found in `mentions.py`. What is kept of objects that are gone is behind the port
+`Versions`; its side on S3 is in `s3_versions.py`. What is forgotten outside of the lake is in `cli/forgetting.py`.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
-import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from spotifriend_dagster.lake.catalog import Catalog, TableInput
+from spotifriend_dagster.lake.mentions import is_everybodys, is_of, names, without
 from spotifriend_dagster.lake.publishing import Published, state_of
-from spotifriend_dagster.lake.storage import WRITING, ObjectMissing, Storage, StoredObject, path_values
+from spotifriend_dagster.lake.storage import WRITING, ObjectMissing, Storage, StoredObject
 
 _THREADS = 8
-_RECORDS = ("health/", "inbox/", "leases/")
-"""Where records of everybody's are: each word of them is ours, so one that is a listener's id means the listener."""
 _CATALOG = "catalog/"
-_SOMEBODY = "somebody"
 
 
 @dataclass(frozen=True)
@@ -144,7 +138,7 @@ def search(
     stored = storage.list("")
     own = [each for each in stored if is_of(each.key, listener)]
     others = [each for each in stored if not is_of(each.key, listener) and not each.key.startswith(_CATALOG)]
-    looked_at = [each for each in others if everywhere or "listener" not in path_values(each.key)]
+    looked_at = [each for each in others if everywhere or is_everybodys(each.key)]
     naming = []
     with ThreadPoolExecutor(_THREADS) as threads:
         contents = threads.map(lambda each: _content(storage, each.key), looked_at)
@@ -207,44 +201,6 @@ def forget_in_insight(name: str, listener: str, catalog: Catalog, storage: Stora
     catalog.forget_history(name)
 
 
-def is_of(key: str, listener: str) -> bool:
-    """Whether an object is one listener's alone."""
-    return path_values(key).get("listener") == listener
-
-
-def names(key: str, content: bytes, listener: str) -> bool:
-    """Whether an object of everybody, or of another listener, names this one or holds rows of theirs.
-
-    An id may be a word like any other (`me`): only where all words are ours does the word alone mean the listener.
-    """
-    if key.endswith(".parquet"):
-        return listener in _listeners_in(content)
-    return bool(_pattern(key, listener).search(_unpacked(key, content)))
-
-
-def is_named_in(record: bytes, listener: str) -> bool:
-    """Whether a record, each word of which is ours, names a listener."""
-    return bool(_pattern(_RECORDS[0], listener).search(record))
-
-
-def without(key: str, content: bytes, listener: str) -> bytes | None:
-    """What an object of everybody is without a listener; None where nothing is left of it.
-
-    Of a table the rows go; of a record what is about the listener, and their name where others' is told with it. What
-    is another listener's, or of a kind that the lake does not write, is as it was.
-    """
-    if "listener" in path_values(key):
-        return content
-    if key.endswith(".parquet"):
-        return _without_rows(content, listener)
-    if key.endswith(".json") and key.startswith(_RECORDS):
-        pattern = re.compile(_pattern(key, listener).pattern.decode())
-        said = json.loads(content)
-        left = {name: _redacted(value, listener, pattern) for name, value in said.items()}
-        return json.dumps(left, ensure_ascii=False).encode()
-    return content
-
-
 def without_listener(table_input: TableInput, listener: str) -> TableInput:
     """A table's definition that names a listener no more."""
     parameters = dict(table_input.get("Parameters", {}))
@@ -262,22 +218,13 @@ def _earlier(listener: str, versions: Versions) -> Iterator[Version]:
     """The versions that are of a listener, or of everybody and name them; and what nobody knows whose it is."""
     for version in versions.earlier():
         key = version.key
-        is_everybodys = version.size > 0 and "listener" not in path_values(key)
+        is_read = version.size > 0 and is_everybodys(key)
         if (
             is_of(key, listener)
             or key.startswith(WRITING)
-            or (is_everybodys and names(key, versions.read(version), listener))
+            or (is_read and names(key, versions.read(version), listener))
         ):
             yield version
-
-
-def _pattern(key: str, listener: str) -> re.Pattern[bytes]:
-    id_ = re.escape(listener)
-    if key.startswith(_RECORDS):
-        said = rf"(?<![\w-])(?<!/v1/){id_}(?![\w-])"  # /v1/me is an address of Spotify's
-    else:
-        said = rf"listener(?:\W{{1,4}}|%3D){id_}(?![\w-])|(?m:^\[\"?{id_}\"?\])"
-    return re.compile(said.encode())
 
 
 def _content(storage: Storage, key: str) -> bytes | None:
@@ -287,44 +234,9 @@ def _content(storage: Storage, key: str) -> bytes | None:
         return None
 
 
-def _unpacked(key: str, content: bytes) -> bytes:
-    if not key.endswith(".gz"):
-        return content
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error):  # damaged: it is searched as it is
-        return content
-
-
 def _listeners(table_input: TableInput) -> list[str]:
     said: str = table_input.get("Parameters", {}).get("projection.listener.values", "")
     return [id_ for id_ in said.split(",") if id_]
-
-
-def _listeners_in(content: bytes) -> set[str]:
-    import pyarrow as pa  # noqa: PLC0415 - heavy
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    try:
-        file = pq.ParquetFile(BytesIO(content))
-    except pa.ArrowInvalid:  # damaged: it tells nobody anything
-        return set()
-    if "listener" not in file.schema_arrow.names:
-        return set()
-    return set(file.read(["listener"]).column("listener").unique().to_pylist())
-
-
-def _without_rows(content: bytes, listener: str) -> bytes | None:
-    import pyarrow.compute as pc  # noqa: PLC0415 - heavy
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    rows = pq.ParquetFile(BytesIO(content), coerce_int96_timestamp_unit="ms").read()
-    left = rows.filter(pc.not_equal(rows.column("listener"), listener))
-    if not left.num_rows:
-        return None
-    target = BytesIO()
-    pq.write_table(left, target, compression="zstd", store_schema=False)
-    return target.getvalue()
 
 
 def _rows(content: bytes) -> int:
@@ -332,23 +244,3 @@ def _rows(content: bytes) -> int:
 
     count: int = pq.ParquetFile(BytesIO(content)).metadata.num_rows
     return count
-
-
-def _redacted(value: Any, listener: str, pattern: re.Pattern[str]) -> Any:
-    match value:
-        case dict():
-            return {
-                name: _redacted(said, listener, pattern)
-                for name, said in value.items()
-                if not pattern.search(name) and not _is_about(said, listener)
-            }
-        case list():
-            return [_redacted(said, listener, pattern) for said in value if not _is_about(said, listener)]
-        case str():
-            return pattern.sub(_SOMEBODY, value)
-        case _:
-            return value
-
-
-def _is_about(value: Any, listener: str) -> bool:
-    return value == listener or (isinstance(value, dict) and value.get("listener") == listener)

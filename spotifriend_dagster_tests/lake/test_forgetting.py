@@ -16,11 +16,10 @@ from spotifriend_dagster.lake.forgetting import (
     FolderLeftovers,
     forget_in_insight,
     forget_objects,
-    names,
     search,
-    without,
     without_listener,
 )
+from spotifriend_dagster.lake.mentions import names, without
 from spotifriend_dagster.lake.publishing import Published, rollback
 from spotifriend_dagster.lake.s3 import S3Storage
 from spotifriend_dagster.lake.s3_versions import QueryResults, S3Versions
@@ -98,6 +97,23 @@ def test_a_file_of_everybodys_rows_loses_a_listeners() -> None:
     assert left is not None
     assert pq.read_table(pa.BufferReader(left)).to_pydict() == {"listener": ["bert", "bert"], "n": [1, 3]}
     assert without(key, parquet(listener=["ann"], n=[1]), "ann") is None
+
+
+def test_what_a_run_failed_of_names_nobody_in_the_rows_of_the_others() -> None:
+    """A run is a row of everybody's; one for the forgotten listener alone would pass for one for all."""
+    key = "cleaned/pipeline_health/listener=bert/year=2025/part.parquet"
+    rows = parquet(run_id=["1", "2"], failures=["plays: ann: no room", None], seconds=[1.0, 2.0])
+    assert names(key, rows, "ann") and not names(key, rows, "no-body")
+    left = without(key, rows, "ann")
+    assert left is not None and not names(key, left, "ann")
+    assert pq.read_table(pa.BufferReader(left)).to_pydict() == {
+        "run_id": ["1", "2"],
+        "failures": ["plays: somebody: no room", None],
+        "seconds": [1.0, 2.0],
+    }
+    assert without("health/dt=2025-01-01/1.json", as_json({"listeners": {"ann": {"api_calls": 1}}}), "ann") is None
+    both = without("health/dt=2025-01-01/1.json", as_json({"listeners": {"ann": {}, "bert": {}}}), "ann")
+    assert json.loads(both or b"") == {"listeners": {"bert": {}}}
 
 
 def test_a_definition_is_as_if_the_listener_had_never_been() -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from spotifriend_dagster.assets.collected import CONSENT_LASTS, NOTHING_WITHHELD
 from spotifriend_dagster.assets.music import FILE_IS_GOOD
 from spotifriend_dagster.assets.musicbrainz import EVERYTHING_ANSWERED
+from spotifriend_dagster.assets.quicksight import NO_ROWS_DROPPED
 from spotifriend_dagster.assets.specs import EVERY_LISTENER, MATCHES_DECLARATION, MISTYPED_VALUES, UNKNOWN_FIELDS
 from spotifriend_dagster.checks.days import CLOSED_DAY
 
@@ -129,6 +130,11 @@ OF_CHECKS = {
         "Polls come too seldom for this listener",
         "Nothing need be lost yet; the next busy evening may be.",
         "Poll more often: the hourly schedule is enough for nearly everybody.",
+    ),
+    NO_ROWS_DROPPED: Advice(
+        "QuickSight left rows out",
+        "The dashboard shows too little; the tables are whole.",
+        "Look at the data set's last refresh in QuickSight, which names the rows.",
     ),
 }
 """By the name of a check, what is said where it does not pass."""

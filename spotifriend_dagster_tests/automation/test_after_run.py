@@ -157,7 +157,10 @@ def test_the_sensors_call_it(sensor: dg.SensorDefinition, lake: Lake, instance: 
 
 def test_every_check_has_its_words_here_and_in_the_guide(tmp_path: Path) -> None:
     """A new check without advice would be told as “a check did not pass”, which helps nobody."""
-    definitions = build_definitions(Settings(home=tmp_path))
+    owner = "arn:aws:quicksight:eu-central-1:111122223333:user/default/owner"
+    turned_on = {"quicksight_account": "111122223333", "quicksight_principal": owner}
+    aws = {"deployment": "aws", "region": "eu-central-1", "bucket": "lake"}
+    definitions = build_definitions(Settings(home=tmp_path, **aws, **turned_on))
     names = {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
     assert names == OF_CHECKS.keys()
     guide = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")

@@ -16,6 +16,7 @@ from cfnlint.api import lint
 from spotifriend_dagster.automation.jobs import JOBS
 from spotifriend_dagster.aws_lambda.events import INBOX, Scheduled, read_event
 from spotifriend_dagster.settings import Settings
+from spotifriend_dagster_tests.deploy.rights import allowed, listed
 from spotifriend_dagster_tests.deploy.templates import DEPLOY, Deployed, Resource
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -52,33 +53,6 @@ def compute(**given: str) -> Deployed:
 def whole() -> Deployed:
     """What runs, with everything that can be turned on."""
     return compute(KmsKeyArn=KEY, QuicksightAccount="123456789012")
-
-
-def statements(role: str, deployed: Deployed) -> Iterator[dict[str, Any]]:
-    """What a role allows: by its own policies, and by those that name it."""
-    documents = [policy["PolicyDocument"] for policy in deployed.resources[role].properties["Policies"]]
-    documents += [
-        policy.properties["PolicyDocument"]
-        for policy in deployed.of_type("AWS::IAM::Policy")
-        if f"→{role}" in policy.properties["Roles"]
-    ]
-    for document in documents:
-        yield from document["Statement"]
-
-
-def listed(value: Any) -> list[Any]:
-    """One or many, as policies have it."""
-    return value if isinstance(value, list) else [value]
-
-
-def allowed(function: str) -> set[tuple[str, str]]:
-    """Each action that a function may do, with each resource that it may do it on."""
-    return {
-        (action, resource)
-        for statement in statements(f"{function}Role", whole())
-        for action in listed(statement["Action"])
-        for resource in listed(statement["Resource"])
-    }
 
 
 def resources(words: str, function: str) -> list[str]:
@@ -133,17 +107,24 @@ def test_cloudformation_would_take_the_template(part: str):
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_may_do_what_is_documented_and_nothing_else(function: str):
     """A right that crept in, or one that a new step lacks, is seen here before AWS denies it at night."""
-    assert allowed(function) == documented(function)
-    assert len(allowed(function)) > 15
+    assert allowed(function, whole()) == documented(function)
+    assert len(allowed(function, whole())) > 15
 
 
 def test_the_poll_reaches_neither_answers_nor_catalog_and_nobody_deletes_what_was_collected():
     """What runs 24 times a day with a token in its hands is the least trusted; and raw cannot be had again."""
-    assert {action.split(":")[0] for action, _ in allowed("poll")} == {"s3", "ssm", "sns", "sqs", "logs", "kms"}
+    assert {action.split(":")[0] for action, _ in allowed("poll", whole())} == {
+        "s3",
+        "ssm",
+        "sns",
+        "sqs",
+        "logs",
+        "kms",
+    }
     deletable = {
         (function, resource.removeprefix(LAKE))
         for function in FUNCTIONS
-        for action, resource in allowed(function)
+        for action, resource in allowed(function, whole())
         if action == "s3:DeleteObject" and resource.startswith(f"{LAKE}raw")
     }
     assert deletable == {("inbox", "raw/streaming_history/*")}  # files of an export that is imported again

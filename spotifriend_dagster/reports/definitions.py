@@ -149,6 +149,11 @@ DEFINITIONS = {
         "Every row received is kept as a play, a duplicate of another, superseded by a richer source, or rejected as "
         "unreadable.",
     ),
+    "pipeline": (
+        "Runs",
+        "What SpotiFriend itself did: polls, collections and rebuilds that worked for this listener, up to the run "
+        "before this page. The cost is this listener's share of time, requests and queries on AWS, without storage.",
+    ),
     "private": (
         "Private sessions",
         "Kept and flagged, but in no figure, unless the listener's settings say otherwise.",

@@ -21,6 +21,7 @@ from spotifriend_dagster.reports.definitions import DEFINITIONS
 from spotifriend_dagster.reports.figures import ALL_TIME, READS, Figures, Row, read_figures
 from spotifriend_dagster.reports.lists import headline, lists
 from spotifriend_dagster.reports.period import ReportError, parse_period
+from spotifriend_dagster.reports.pipeline import pipeline
 from spotifriend_dagster.reports.tables import chart_table
 from spotifriend_dagster.reports.words import day, learned, percent
 
@@ -99,6 +100,7 @@ def render(figures: Figures, scripts: str) -> str:
             lists=lists(figures),
             missing=missing_words(figures),
             accounts=_accounts(figures["row_accounting"]),
+            pipeline=pipeline(figures),
             definitions=DEFINITIONS,
             style=_shipped("summary.css"),
             scripts=inline,

@@ -22,6 +22,7 @@ from spotifriend_dagster.tables.cleaned import CLEANED_TABLES
 from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
 from spotifriend_dagster.tables.rendering import glue_table_input
+from spotifriend_dagster_tests.insights.made_runs import RUNS
 from spotifriend_dagster_tests.insights.made_snapshots import SNAPSHOTS
 from spotifriend_dagster_tests.insights.simulated import cleaned_tables
 from spotifriend_dagster_tests.reports.made_figures import HOSTILE
@@ -83,7 +84,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
         table.name: pd.concat([told[listener][table.name] for listener in told], ignore_index=True)
         for table in CLEANED_TABLES
     }
-    tables |= {name: made_of(told[ROBIN]["plays"]) for name, made_of in SNAPSHOTS.items()}
+    tables |= {name: made_of(told[ROBIN]["plays"]) for name, made_of in (SNAPSHOTS | RUNS).items()}
     return lake_of(tmp_path_factory.mktemp("lake"), tables, [*told, "nobody"])
 
 

@@ -1,6 +1,6 @@
 """Catalog assets: the definition of every raw and cleaned table, as Glue has it. Publishing defines the insights."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -53,11 +53,12 @@ def catalog_asset(first_day: date) -> dg.AssetsDefinition:
         What differed is told: somebody may have edited it by hand.
         """
         names = sorted(listeners.read())
+        years = years_there(lake.storage)
         for table in CATALOGUED:
             key = catalog_key(table)
             if key not in context.selected_asset_keys:
                 continue
-            definition = definition_of(table, lake.storage, names, first_day)
+            definition = definition_of(table, lake.storage, names, first_day, years)
             present = lake.catalog.get(table.name)
             changed = differences(present.table_input, definition) if present else []
             if changed:
@@ -69,11 +70,40 @@ def catalog_asset(first_day: date) -> dg.AssetsDefinition:
     return catalog
 
 
-def definition_of(table: Table, storage: Storage, listeners: Sequence[str], first_day: date) -> TableInput:
-    """What the catalog is to say of a raw or cleaned table now."""
+def definition_of(
+    table: Table,
+    storage: Storage,
+    listeners: Sequence[str],
+    first_day: date,
+    years: Mapping[str, Collection[int]] | None = None,
+) -> TableInput:
+    """What the catalog is to say of a raw or cleaned table now.
+
+    Args:
+        table: the table.
+        storage: the lake's.
+        listeners: the ids of all listeners.
+        first_day: the first UTC day of collection.
+        years: what `years_there` gives, where it is known already.
+    """
     exports = _few_exports(storage) if table is STREAMING_HISTORY else []
+    of_table = (years_there(storage) if years is None else years).get(table.folder, ())
     location = storage.uri(table.folder + "/")
-    return glue_table_input(table, location, listeners=listeners, exports=exports, first_day=first_day)
+    return glue_table_input(table, location, listeners=listeners, exports=exports, first_day=first_day, years=of_table)
+
+
+def years_there(storage: Storage) -> Mapping[str, Collection[int]]:
+    """By folder of a cleaned table, the years of which it has files, by one listing.
+
+    Athena lists a folder for every year that is projected, in each query. An import that brings older years is followed
+    by the catalog, before anything reads by it.
+    """
+    years: dict[str, set[int]] = {}
+    for stored in storage.list("cleaned"):
+        folder, _, path = stored.key.partition("/listener=")
+        if year := path_values(path).get("year"):
+            years.setdefault(folder, set()).add(int(year))
+    return years
 
 
 def not_as_declared(lake: Lake, listeners: Sequence[str], first_day: date) -> dict[str, list[str]]:
@@ -83,11 +113,11 @@ def not_as_declared(lake: Lake, listeners: Sequence[str], first_day: date) -> di
     where a rollback holds it at an older one.
     """
     found = {}
+    years = years_there(lake.storage)
     for table in CATALOGUED:
         if present := lake.catalog.get(table.name):
-            found[table.name] = differences(
-                present.table_input, definition_of(table, lake.storage, listeners, first_day)
-            )
+            declared = definition_of(table, lake.storage, listeners, first_day, years)
+            found[table.name] = differences(present.table_input, declared)
     for name, insight in load_insights().items():
         if present := lake.catalog.get(name):
             note = Published.of(present)

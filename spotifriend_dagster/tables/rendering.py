@@ -5,7 +5,7 @@ The declarations are in the modules beside this one; who stores or publishes wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +79,7 @@ def glue_table_input(
     listeners: Sequence[str] = (),
     exports: Sequence[str] = (),
     first_day: date = FIRST_DAY,
+    years: Collection[int] | None = None,
     today: date | None = None,
 ) -> dict[str, Any]:
     """The table in the shape that Glue's CreateTable and UpdateTable take, with its partitions projected.
@@ -91,14 +92,17 @@ def glue_table_input(
         listeners: the ids of all listeners. Without any there is no partition, and nothing is projected.
         exports: the SHA-256 of all imported exports. Without any, a query must name the one it wants.
         first_day: the first UTC day of collection.
-        today: the present UTC day; years are projected to the one after it, in which some time zones already live.
+        years: the years of which there are files: those from the first of them to the last, or to this year, are
+            projected. Without, all that there can be, from the first year of Spotify to the next one.
+        today: the present UTC day.
     """
     day = today or datetime.now(UTC).date()
+    projected = (_FIRST_YEAR, day.year + 1) if years is None else (*years, day.year)
     projections = {
         "listener": {"type": "enum", "values": ",".join(sorted(listeners))},
         "export": {"type": "enum", "values": ",".join(sorted(exports))} if exports else {"type": "injected"},
         "dt": {"type": "date", "format": "yyyy-MM-dd", "range": f"{first_day.isoformat()},NOW"},
-        "year": {"type": "integer", "range": f"{_FIRST_YEAR},{day.year + 1}"},
+        "year": {"type": "integer", "range": f"{min(projected)},{max(projected)}"},
     }
     parameters = {"EXTERNAL": "TRUE", "classification": "json" if table.format == "jsonl" else "parquet"}
     if table.partition_keys:

@@ -66,6 +66,9 @@ def test_each_partition_key_is_projected_as_what_it_is() -> None:
         "year.type": "integer",
         "year.range": "2006,2027",
     }
+    assert projection(PLAYS, years=[2019, 2024])["year.range"] == "2019,2026"
+    assert projection(PLAYS, years=[2027])["year.range"] == "2026,2027"
+    assert projection(PLAYS, years=[])["year.range"] == "2026,2026"
     assert projection(RECENTLY_PLAYED, first_day=date(2025, 3, 1)) == {
         "enabled": "true",
         "listener.type": "enum",

@@ -1,0 +1,48 @@
+"""What the catalog says of years: every year that has files, and no more than it must."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import dagster as dg
+
+from spotifriend_dagster.assets.catalog import catalog_asset, catalog_key, not_as_declared
+from spotifriend_dagster.assets.resources import Lake
+from spotifriend_dagster.lake.catalog import FolderCatalog
+from spotifriend_dagster.lake.engine import DuckDBEngine
+from spotifriend_dagster.lake.storage import FolderStorage, StoredDocument
+from spotifriend_dagster.listeners import ListenersFile
+from spotifriend_dagster.tables.cleaned import PLAY_HOURS, PLAYS
+
+FIRST_DAY = date(2025, 1, 1)
+
+
+def test_an_older_year_is_projected_as_soon_as_it_has_files(tmp_path: Path) -> None:
+    """Somebody finds an export of 2009: what is not projected, Athena passes over without a word."""
+    storage = FolderStorage(tmp_path / "lake")
+    catalog = FolderCatalog(storage)
+    lake = Lake(storage, catalog, DuckDBEngine(storage, catalog))
+    listeners = ListenersFile(StoredDocument(FolderStorage(tmp_path), "listeners.toml"))
+    listeners.add("anna", "Anna", "Europe/London")
+    this_year = datetime.now(UTC).year
+
+    def ranges(*years: int) -> list[str]:
+        for year in years:
+            storage.write(f"{PLAYS.folder}/listener=anna/year={year}/part.parquet", b"")
+        asset = catalog_asset(FIRST_DAY)
+        tables = [PLAYS, PLAY_HOURS]
+        dg.materialize(
+            [asset],
+            selection=[catalog_key(table) for table in tables],
+            resources={"lake": lake, "listeners": listeners},
+        )
+        assert not_as_declared(lake, ["anna"], FIRST_DAY) == {}
+        return [catalog.get(table.name).parameters["projection.year.range"] for table in tables]  # type: ignore[union-attr]
+
+    nothing = f"{this_year},{this_year}"
+    assert ranges() == [nothing, nothing]
+    assert ranges(2019, 2023) == [f"2019,{this_year}", nothing]
+    assert ranges(2009, this_year + 1) == [f"2009,{this_year + 1}", nothing]
+    storage.delete([f"{PLAYS.folder}/listener=anna/year=2009/part.parquet"])
+    assert [*not_as_declared(lake, ["anna"], FIRST_DAY)] == ["plays"]

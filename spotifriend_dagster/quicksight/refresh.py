@@ -18,7 +18,7 @@ Json = dict[str, Any]
 A_DAY = 32
 """How often QuickSight lets a data set be refreshed by hand in any 24 hours, in the Enterprise edition."""
 _WINDOW = timedelta(hours=24)
-_PATIENCE_SECONDS = 600.0  # tables of this size take one or two minutes, most of it queueing
+_PATIENCE_SECONDS = 300.0  # tables of this size take a minute; a Lambda function has fifteen for everything
 _POLL_SECONDS = 5
 _UNDER_WAY = {"INITIALIZED", "QUEUED", "RUNNING"}
 _ACCESS = (
@@ -40,6 +40,7 @@ _CURES = {
     "DATA_SET_SIZE_LIMIT_EXCEEDED": "the table is larger than a data set of SPICE may be",
     "QUERY_TIMEOUT": "the next refresh tries again; if it is slow again, look at the query in Athena",
     "INGESTION_SUPERSEDED": "another refresh took its place: nothing is to be done",
+    "REFRESH_SUPPRESSED_BY_EDIT": "the data set was changed meanwhile, which refreshes it: nothing is to be done",
     "INGESTION_CANCELED": "somebody cancelled it: the next refresh tries again",
     "SOURCE_RESOURCE_LIMIT_EXCEEDED": "the workgroup's limit of bytes scanned stopped it: raise it",
 }

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from spotifriend_dagster.cli import main
 from spotifriend_dagster.definitions import build_definitions, build_home
+from spotifriend_dagster.listeners import ListenersFile
 from spotifriend_dagster.quicksight.resources import shown_tables
 from spotifriend_dagster.settings import Settings, SettingsError, load_settings
 from spotifriend_dagster.tables.insight import load_insights
@@ -97,6 +98,15 @@ def test_the_command_says_what_it_would_do_asks_and_does_it(server: QuickSightSe
     assert counted(server.changes()) == {"CreateIngestion": len(shown_tables(load_insights()))}
     assert "✓ delete data source spotifriend-athena" in given("--remove", "--yes")
     assert server.kept == {}
+
+
+@pytest.mark.parametrize("said", ['"user/anna"', '["anna"]', '["user/an,na"]', "[1]"])
+def test_a_viewer_that_is_none_is_said(tmp_path: Path, said: str):
+    """A slip here shows somebody's rows to nobody, or to another."""
+    file = tmp_path / "listeners.toml"
+    file.write_text(f'[anna]\ntime_zone = "Europe/London"\nquicksight = {said}\n')
+    with pytest.raises(SettingsError, match=r'listeners.toml, \[anna\]: quicksight is .* such as \["user/anna"'):
+        ListenersFile(file).read()
 
 
 def test_a_failed_first_ingestion_is_said(server: QuickSightServer):

@@ -69,7 +69,7 @@ def project() -> Project:
 class Work:
     """One invocation's work: what was said of it, and what failed, each with whether it would fail again.
 
-    `goes_on` where a rebuild left days to the next invocation, and did some: so the last one comes.
+    `goes_on` where something is left to the next invocation, and something was done: so the last one comes.
     """
 
     project: Project
@@ -88,7 +88,11 @@ class Work:
         self._collect("collect")
         if self.project.settings.musicbrainz_contact:
             self.run("look_up")
-        self.rebuild()
+        if seconds_left(self.context) >= ANSWERING_SECONDS:
+            self.rebuild()
+        else:
+            self.goes_on = True
+            self.said.append("Asking took long: the rebuild is left to the next invocation.")
 
     def rebuild(self) -> None:
         """Clean the days that need it, in portions, and answer with the last one; for as long as there is time.

@@ -75,12 +75,14 @@ class LambdaFunction:
         environment: its settings, and where AWS is.
         log: what it wrote to its log.
         invoked: the events by which the function asked for invocations of itself.
+        init_seconds: how long it took until it asked what to do for the first time.
     """
 
     root: Path
     environment: Mapping[str, str]
     log: Path
     invoked: list[Any] = field(default_factory=list)
+    init_seconds: float | None = None
 
     def __enter__(self) -> Self:
         self._waiting: queue.Queue[dict[str, Any]] = queue.Queue()
@@ -90,8 +92,7 @@ class LambdaFunction:
         class Api(_Api):
             serves = function
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Api)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -121,6 +122,20 @@ class LambdaFunction:
             else:
                 return Ended(returned, error, time.monotonic() - began)
 
+    @property
+    def cpu_seconds(self) -> float:
+        """How long its process was at work, until now."""
+        assert self._process is not None
+        said = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(said[11]) + int(said[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def peak_megabytes(self) -> float:
+        """The most memory that its process had, until now."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
     def _start(self) -> None:
         of_lambda = {
             "AWS_LAMBDA_RUNTIME_API": self.address,
@@ -133,10 +148,18 @@ class LambdaFunction:
             "SPOTIFRIEND_HOME": "/tmp/spotifriend",
         }
         command = contained(self.root, "-m", "awslambdaric", "spotifriend_dagster.aws_lambda.handler")
+        self._began = time.monotonic()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env={**of_lambda, **self.environment}, stdout=log, stderr=log, cwd="/"
             )
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A function that is ended leaves a question open; nothing is to be said of it."""
 
 
 class _Api(BaseHTTPRequestHandler):
@@ -146,6 +169,8 @@ class _Api(BaseHTTPRequestHandler):
     serves: LambdaFunction
 
     def do_GET(self) -> None:
+        if self.serves.init_seconds is None:
+            self.serves.init_seconds = time.monotonic() - self.serves._began
         asked = self.serves._waiting.get()
         self._answer(
             200,

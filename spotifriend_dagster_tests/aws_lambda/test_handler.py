@@ -179,6 +179,18 @@ def test_with_too_little_time_to_answer_the_last_portion_is_left_as_well(
     assert went_on == ["on"]
 
 
+def test_a_day_that_asked_for_long_leaves_the_rebuild_to_the_next_invocation(
+    function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted, the whole day would be tried again: asking again would take as long again."""
+    went_on: list[str] = []
+    monkeypatch.setattr(aws_lambda, "_go_on", lambda _work: went_on.append("on"))
+    handler({"job": "daily"}, Given(lambda: ANSWERING_SECONDS - 1))
+    assert (function.times_answered, went_on) == (0, ["on"])
+    handler({"job": "daily"}, Given())
+    assert (function.times_answered, went_on) == (1, ["on"])
+
+
 def test_where_nothing_gets_done_no_invocation_follows(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
     """A function that invokes itself without getting further would do so for ever, and cost."""
     monkeypatch.setattr(aws_lambda, "_go_on", lambda _work: pytest.fail("It goes on, and gets nowhere."))

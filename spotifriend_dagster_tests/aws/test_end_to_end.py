@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -41,6 +41,7 @@ from spotifriend_dagster_tests.aws.homes import (
 )
 from spotifriend_dagster_tests.aws.server import BUCKET, DATABASE, REGION, AwsServer, Fault, Request, aws_server
 from spotifriend_dagster_tests.collected_home import CollectedHome, simulated
+from spotifriend_dagster_tests.deploy.rights import missing
 from spotifriend_dagster_tests.lake.processes import started
 
 pytestmark = pytest.mark.timeout(600)
@@ -57,11 +58,12 @@ ANSWERS = [*CLEANED, *PLAYS, *CATALOG, *INSIGHTS]
 
 @dataclass
 class Twins:
-    """The same history in a folder and in AWS."""
+    """The same history in a folder and in AWS, and what AWS was asked for it."""
 
     local: CollectedHome
     cloud: AwsHome
     server: AwsServer
+    asked: Sequence[Request]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
             collect_and_answer(local, folder)
             cloud = AwsHome(folder / "aws", spotify)
             collect_and_answer(cloud, folder)
-            yield Twins(local, cloud, server)
+            yield Twins(local, cloud, server, list(server.requests))
 
 
 def content(home: CollectedHome, table: str) -> pd.DataFrame:
@@ -132,6 +134,13 @@ def test_nothing_is_left_in_the_bucket_that_is_not_the_lakes(twins: Twins) -> No
     found = client("s3").get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
     layers = {stored["Key"].split("/")[0] for page in found for stored in page["Contents"]}
     assert layers <= {"raw", "cleaned", "rejects", "insights", "reports", "config", "assets", "athena-results"}
+
+
+def test_the_functions_may_ask_for_all_that_the_graph_asks(twins: Twins) -> None:
+    """A right that a step lacks is found here, and not by AWS at night. Only people write the files of people."""
+    asked = [asked for asked in twins.asked if (asked.operation, asked.key[:7]) != ("PutObject", "config/")]
+    assert missing(asked, "daily", "inbox") == set()
+    assert {request.service for request in asked} >= {"s3", "glue", "athena", "ssm"}
 
 
 def test_a_reader_throughout_sees_the_old_or_the_new_and_nothing_between(twins: Twins) -> None:

@@ -290,3 +290,17 @@ def test_a_range_of_days_is_backfilled_from_the_ui(ask: Ask, launched: Launched,
         ("FAILED", "COMPLETED_FAILED", "CANCELED"),
     )
     pd.testing.assert_frame_equal(plays_of(home), launched.plays_before)
+
+
+@pytest.mark.slow
+def test_the_daemon_follows_up_what_ran(ask: Ask, launched: Launched, home: CollectedHome) -> None:
+    """Its sensors are on by themselves: without them, nobody who uses the UI alone is ever told of a problem."""
+    for id_ in launched.runs.values():
+        wait_for_run(ask, id_)
+    wait_for(lambda: "there" if _records(home) else "waiting", "there", ())
+    assert all(json.loads(home.lake.storage.read(key))["outcome"] == "success" for key in _records(home))
+
+
+def _records(home: CollectedHome) -> list[str]:
+    """The records of runs."""
+    return [stored.key for stored in home.lake.storage.list("health") if "/dt=" in stored.key]

@@ -73,7 +73,7 @@ def deploy(session: Session, /, *, data_only: bool, tag: str, said: Sequence[str
     account = Account(clients, aws)
     console.print(f"Account {account.id()}, {aws.region}, s3://{aws.bucket}/{_folder(aws)}", soft_wrap=True)
     stacks = Stacks(clients)
-    templates = {part: _template(part) for part in ("data", "compute")}
+    templates = {part: _template(part) for part in ("data", "compute")[: 1 if data_only else 2]}
     known = {part: stacks.parameters(template) for part, template in templates.items()}
     deployment = _Deployment(console, stacks, account, name, _checked(said, known.values()), is_agreed=yes)
 

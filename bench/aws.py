@@ -12,8 +12,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from typing import Any
 
@@ -24,7 +24,8 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
 from bench.__main__ import FOLDER, ROWS, SPOTIFRIEND, YEARS, ZONE, export_of, measure
-from spotifriend_dagster.automation.staleness import stale_days
+from spotifriend_dagster.automation.after_run import after_run
+from spotifriend_dagster.automation.staleness import looked_back_to, stale_days
 from spotifriend_dagster.demo.exports import write_export
 from spotifriend_dagster.demo.listener import Truth, simulate
 from spotifriend_dagster.tables.declared import DECLARED_TABLES
@@ -49,27 +50,25 @@ AGE_YEARS = 5
 MANY_LISTENERS = 1000
 LISTENER = "me"
 LAST_DAY = date(2025, 8, 1)
-_WRITES = ("PutObject", "ListObjectsV2", "CopyObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
+_WRITES = ("PutObject", "CopyObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
 
 
 @dataclass
 class Day:
     """What one day asked for, in a lake that had collected for `age` days before it.
 
-    `own` are the requests by operation, `places` by operation and table; `folders` are, by prefix that was listed, how
-    often and how many objects were there; `queries` are the plans of what Athena ran.
+    `own` are the requests by operation, `places` by operation and table; `queries` are the plans of what Athena ran.
     """
 
     age: int
-    own: Counter[str] = field(default_factory=Counter)
-    places: Counter[tuple[str, str]] = field(default_factory=Counter)
-    folders: dict[str, tuple[int, int]] = field(default_factory=dict)
-    queries: list[Plan] = field(default_factory=list)
-    stored: int = 0
+    own: Counter[str]
+    places: Counter[tuple[str, str]]
+    queries: list[Plan]
+    stored: int
 
     @property
     def listings(self) -> int:
-        return sum(times * max(1, -(-objects // 1000)) for times, objects in self.folders.values())
+        return self.own["ListObjectsV2"]
 
     @property
     def reads(self) -> int:
@@ -77,7 +76,7 @@ class Day:
 
     @property
     def writes(self) -> int:
-        return sum(self.own[operation] for operation in _WRITES if operation != "ListObjectsV2")
+        return sum(self.own[operation] for operation in _WRITES)
 
     @property
     def requests(self) -> int:
@@ -99,16 +98,12 @@ class Day:
 def bench_day(scale: float) -> None:
     """The S3 requests of an ordinary day, and what a listener costs, at the age of five years.
 
-    A day is 24 polls, one collection and one rebuild. The history is an export of five years; the days of collection
-    before are copies of the first one. A day is measured at two ages; what grows does so with the days, and is carried
-    on to five years.
+    A day is 24 polls, one collection and one rebuild, each with what follows a run. The history is an export of five
+    years; the days of collection before are copies of the first one, in raw and cleaned.
     """
-    ages = (10, 40)
-    days = [measured_day(age, scale) for age in ages]
-    at = at_age(days, round(AGE_YEARS * 365.25))
-    young = days[0]
+    young, old = (measured_day(age, scale) for age in (10, round(AGE_YEARS * 365.25)))
     print("\n## An ordinary day of one listener\n")
-    print(f"| | after {ages[0]} days | after {ages[1]} | after {AGE_YEARS} years |\n|---|---|---|---|")
+    print(f"| | after {young.age} days | after {AGE_YEARS} years |\n|---|---|---|")
     for what, name in (
         ("S3 requests", "requests"),
         ("of them listings", "listings"),
@@ -117,20 +112,20 @@ def bench_day(scale: float) -> None:
         ("listings by Athena", "athena_listings"),
         ("reads by Athena, at most", "athena_reads"),
     ):
-        print(f"| {what} | {getattr(young, name):,} | {getattr(days[1], name):,} | {at[name]:,.0f} |")
-    print(f"| queries | {len(young.queries)} | {len(days[1].queries)} | {at['queries']:,.0f} |")
-    print(f"| stored, MB | {young.stored / 1e6:,.1f} | {days[1].stored / 1e6:,.1f} | {at['stored'] / 1e6:,.1f} |")
-    print(f"\n| after {ages[1]} days, most are | |\n|---|---|")
-    for (operation, place), times in days[1].places.most_common(8):
+        print(f"| {what} | {getattr(young, name):,} | {getattr(old, name):,} |")
+    print(f"| queries | {len(young.queries)} | {len(old.queries)} |")
+    print(f"| stored, MB | {young.stored / 1e6:,.1f} | {old.stored / 1e6:,.1f} |")
+    print(f"\n| after {AGE_YEARS} years, most are | |\n|---|---|")
+    for (operation, place), times in old.places.most_common(12):
         print(f"| {operation} {place} | {times:,} |")
-    scans = Counter(scan.table.name for query in days[1].queries for scan in query.scans for _ in scan.partitions)
+    scans = Counter(scan.table.name for query in old.queries for scan in query.scans for _ in scan.partitions)
     for name, times in scans.most_common(3):
         print(f"| listings of {name} by Athena | {times:,} |")
     costs = {
-        "storage": at["stored"] / 1e9 * USD_PER_GB_AND_MONTH * 12,
-        "requests": 365 * ((at["writes"] + at["listings"]) * USD_PER_WRITE + at["reads"] * USD_PER_READ),
-        "requests by Athena": 365 * (at["athena_listings"] * USD_PER_WRITE + at["athena_reads"] * USD_PER_READ),
-        "Athena": 365 * at["billed"] / 1e12 * USD_PER_TB_SCANNED,
+        "storage": old.stored / 1e9 * USD_PER_GB_AND_MONTH * 12,
+        "requests": 365 * ((old.writes + old.listings) * USD_PER_WRITE + old.reads * USD_PER_READ),
+        "requests by Athena": 365 * (old.athena_listings * USD_PER_WRITE + old.athena_reads * USD_PER_READ),
+        "Athena": 365 * old.billed / 1e12 * USD_PER_TB_SCANNED,
         "Glue and parameters": USD_PER_GLUE_OBJECT_OR_REQUEST,
     }
     print(f"\n| USD per listener and year, at the age of {AGE_YEARS} years ({PRICES_OF}) | |\n|---|---|")
@@ -164,33 +159,37 @@ def measured_day(age: int, scale: float) -> Day:
         since, queries = len(server.requests), len(server.athena.executions)
         whole_day(home)
         asked = [each for each in server.requests[since:] if each.service == "s3"]
-        sizes = {key: stored.size for key, stored in objects().items()}
-        folders = Counter(each.key for each in asked if each.operation == "ListObjectsV2")
         return Day(
             age,
             Counter(each.operation for each in asked),
             Counter((each.operation, "/".join(each.key.split("/")[:2])) for each in asked),
-            {prefix: (times, sum(key.startswith(prefix) for key in sizes)) for prefix, times in folders.items()},
             [each.plan for each in list(server.athena.executions.values())[queries:] if each.plan],
-            sum(size for key, size in sizes.items() if not key.startswith("athena-results/")),
+            sum(stored.size for key, stored in objects().items() if not key.startswith("athena-results/")),
         )
 
 
 def whole_day(home: AwsHome) -> None:
     """Polls every hour, the collection and the rebuild of the night."""
     for hour in range(24):
-        home.collect("poll")
+        run(home, "poll", [home.today])
         if hour == 2:
-            home.collect("collect")
+            run(home, "collect", [home.today])
         if hour == 3:
             rebuild(home)
         home.server.clock.advance(HOUR)
 
 
 def rebuild(home: AwsHome) -> None:
-    """As the schedule does."""
-    outcome = home.run("rebuild", stale_days(home.lake.storage))
+    """As the schedule does, of a night that is not Monday's."""
+    tuesday = home.server.clock() - timedelta(days=(home.server.clock().weekday() - 1) % 7)
+    run(home, "rebuild", stale_days(home.lake.storage, looked_back_to(tuesday)))
+
+
+def run(home: AwsHome, job: str, days: list[str]) -> None:
+    """A run, and what follows it."""
+    outcome = home.run(job, days)
     assert outcome.success, outcome.failures
+    after_run(home.lake, home.instance, outcome.run_id, (), datetime.now(UTC))
 
 
 def objects() -> Mapping[str, Any]:
@@ -202,20 +201,25 @@ def objects() -> Mapping[str, Any]:
 def copied_back(first: datetime, count: int) -> None:
     """Let the lake have collected so many days before its first one: each is that one, with its own dates."""
     backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
-    of_day = {key: stored.value for key, stored in objects().items() if f"{first:%Y-%m-%d}" in key}
+    of_day = {key: stored.value for key, stored in objects().items() if f"dt={first:%Y-%m-%d}" in key}
+    years = {key: stored.value for key, stored in objects().items() if key.endswith(f"/{first.year}.parquet")}
     for back in range(1, count + 1):
         earlier = first - timedelta(days=back)
         for key, content in of_day.items():
-            moved = shifted(content, back, first) if key.endswith(".parquet") else content
-            name = in_words(key, first, earlier).replace(f"year={first.year}/", f"year={earlier.year}/")
-            stored = backend.put_object(BUCKET, name, moved)
-            if key.startswith("raw/"):  # it was there when its day was cleaned
-                stored.last_modified -= timedelta(hours=3)
+            backend.put_object(BUCKET, in_words(key, first, earlier), content)
+    for key, content in years.items():
+        rows = pq.read_table(pa.BufferReader(content))
+        earliest = first - timedelta(days=count)
+        for year in range(earliest.year, first.year + 1):
+            backs = (back for back in range(count, -1, -1) if (first - timedelta(days=back)).year == year)
+            target = BytesIO()
+            of_year = pa.concat_tables([shifted(rows, back, first) for back in backs])
+            pq.write_table(of_year.combine_chunks(), target, compression="zstd", store_schema=False)
+            backend.put_object(BUCKET, key.replace(f"{first.year}", f"{year}"), target.getvalue())
 
 
-def shifted(content: bytes, back: int, first: datetime) -> bytes:
+def shifted(rows: pa.Table, back: int, first: datetime) -> pa.Table:
     """The rows of a cleaned day, so many days earlier."""
-    rows = pq.read_table(pa.BufferReader(content))
     for place, column in enumerate(rows.schema):
         values: Any = rows.column(place)
         if pa.types.is_temporal(column.type):
@@ -224,38 +228,12 @@ def shifted(content: bytes, back: int, first: datetime) -> bytes:
             earlier = first - timedelta(days=back)
             values = pc.replace_substring(values, f"{first:%Y%m%d}", f"{earlier:%Y%m%d}")
         rows = rows.set_column(place, column, values.cast(column.type))
-    target = BytesIO()
-    pq.write_table(rows, target, compression="zstd", store_schema=False)
-    return target.getvalue()
+    return rows
 
 
 def in_words(text: str, first: datetime, earlier: datetime) -> str:
     """A key with one day's dates in the place of another's."""
     return text.replace(f"{first:%Y-%m-%d}", f"{earlier:%Y-%m-%d}").replace(f"{first:%Y%m%d}", f"{earlier:%Y%m%d}")
-
-
-def at_age(days: list[Day], age: int) -> dict[str, float]:
-    """What a day asks for at an age: what grew between two days goes on to grow so, listings by their pages."""
-    young, old = days
-
-    def grown(before: float, after: float) -> float:
-        return before + (after - before) / (old.age - young.age) * (age - young.age)
-
-    found = {
-        name: grown(getattr(young, name), getattr(old, name))
-        for name in ("reads", "writes", "stored", "athena_listings", "athena_reads")
-    }
-    found["listings"] = sum(
-        times * max(1, -(-round(grown(young.folders.get(prefix, (0, count))[1], count)) // 1000))
-        for prefix, (times, count) in old.folders.items()
-    )
-    found["requests"] = found["listings"] + found["reads"] + found["writes"] + old.own["DeleteObjects"]
-    found["queries"] = len(old.queries)
-    found["billed"] = sum(
-        billed_bytes(round(grown(before.bytes, after.bytes)))
-        for before, after in zip(young.queries, old.queries, strict=True)
-    )
-    return found
 
 
 def bench_questions(scale: float) -> None:

@@ -20,7 +20,7 @@ from spotifriend_dagster.assets.collected import NOBODY_SIGNED_IN
 from spotifriend_dagster.automation.after_run import after_run
 from spotifriend_dagster.automation.failures import is_permanent
 from spotifriend_dagster.automation.runs import PROGRESS_LOGGER, RunOutcome, run_job
-from spotifriend_dagster.automation.staleness import stale_days
+from spotifriend_dagster.automation.staleness import looked_back_to, stale_days
 from spotifriend_dagster.aws_lambda.deadline import Context, interrupted_after, seconds_left
 from spotifriend_dagster.collecting.pulls import Spotify
 from spotifriend_dagster.definitions import Home, build_definitions, build_home, build_spotify
@@ -100,13 +100,14 @@ class Work:
         Raises:
             OutOfTime: it was interrupted in the middle.
         """
-        days = stale_days(self.project.home.lake.storage)
+        storage, since = self.project.home.lake.storage, looked_back_to(datetime.now(UTC))
+        days = stale_days(storage, since)
         *before, last = portions(days) or [[]]
         try:
             if self._is_clean(before):
                 self.run("rebuild", last) if last else self.run("answer")
         finally:
-            left = len(stale_days(self.project.home.lake.storage)) if before else 0
+            left = len(stale_days(storage, since)) if before else 0
             self.goes_on = 0 < left < len(days)
             if left:
                 self.said.append(f"{len(days) - left} of {len(days)} days are clean, the others are left.")

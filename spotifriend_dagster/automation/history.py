@@ -4,7 +4,7 @@ They show rows and names of listeners, in previews of what was written and in se
 one of all listeners. What runs did stays in the lake's records of health.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -44,7 +44,7 @@ def forget_runs(instance: dg.DagsterInstance, dagster_home: Path) -> None:
     """
     for state in instance.all_instigator_state():
         if state.instigator_data is not None:
-            instance.purge_ticks(state.instigator_origin_id, state.selector_id, before=datetime.max.timestamp())
+            instance.purge_ticks(state.instigator_origin_id, state.selector_id, before=datetime.now(UTC).timestamp())
         if isinstance(state.instigator_data, SensorInstigatorData):
             data = SensorInstigatorData(sensor_type=state.instigator_data.sensor_type)
             instance.update_instigator_state(state.with_data(data))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +19,18 @@ from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteInsti
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
+from spotifriend_dagster.assets.catalog import definition_of
 from spotifriend_dagster.automation import history
 from spotifriend_dagster.cli import forgetting, main
 from spotifriend_dagster.definitions import build_home
+from spotifriend_dagster.lake.aws import AwsClients
 from spotifriend_dagster.lake.lease import lease
 from spotifriend_dagster.lake.storage import FolderStorage
 from spotifriend_dagster.listeners import ListenersFile
+from spotifriend_dagster.settings import Settings
 from spotifriend_dagster.sources.spotify import tokens
+from spotifriend_dagster.tables.cleaned import PLAYS
+from spotifriend_dagster_tests.aws.server import BUCKET, REGION, aws_server
 from spotifriend_dagster_tests.conftest import LISTENER, SimulatedHome
 
 Command = Callable[..., Result]
@@ -68,9 +74,9 @@ def said(result: Result) -> str:
 
 
 def files(home: Path) -> dict[str, bytes]:
-    """Every file but Dagster's own, which is no data, and the catalog's, which counts its changes."""
+    """Every file but Dagster's own, the catalog's, which counts its changes, and what leases and locks leave."""
     found = {path.relative_to(home).as_posix(): path for path in home.rglob("*") if path.is_file()}
-    ignored = ("dagster/", "lake/catalog/", "lake/leases/")
+    ignored = ("dagster/", "lake/catalog/", "lake/leases/", "lake/.replacing")
     return {name: path.read_bytes() for name, path in found.items() if not name.startswith(ignored)}
 
 
@@ -161,6 +167,40 @@ def test_a_section_that_only_people_can_take_apart_is_said_before_anything_goes(
     assert result.exit_code == 1
     assert "remove the section there by hand" in said(result)
     assert files(home.path) == before
+
+
+def test_on_aws_nothing_is_left_in_any_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 with its versions, Glue with its history, SSM, and what Athena wrote of queries."""
+    named = {"home": tmp_path / "home", "deployment": "aws", "region": REGION, "bucket": BUCKET, "prefix": "lake"}
+    with aws_server() as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        for name, value in named.items():
+            monkeypatch.setenv(f"SPOTIFRIEND_{name.upper()}", str(value))
+        settings = Settings(**named)
+        there = build_home(settings)
+        s3 = AwsClients(REGION).client("s3")
+        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        for listener in (KIM, LISTENER):
+            there.listeners.add(listener, listener.title(), "Europe/London")
+            for _ in range(2):
+                there.lake.storage.write(f"cleaned/plays/listener={listener}/year=2024/2024.parquet", b"made")
+            there.secrets.write(f"spotify/{listener}", "{}")
+            people = sorted(there.listeners.read())
+            there.lake.catalog.put_if_different(definition_of(PLAYS, there.lake.storage, people, settings.first_day))
+        there.user_files()
+        s3.put_object(Bucket=BUCKET, Key=f"athena-results/{uuid.uuid4()}.csv", Body=b"rows")
+        result = CliRunner().invoke(main, ["forget", KIM, "--yes"])
+        assert said(result).endswith(f"Nothing of {KIM} is left in s3://{BUCKET}/lake.")
+        versions = s3.list_object_versions(Bucket=BUCKET)
+        kept = [each["Key"] for kind in ("Versions", "DeleteMarkers") for each in versions.get(kind, [])]
+        of_robin = f"lake/cleaned/plays/listener={LISTENER}/year=2024/2024.parquet"
+        others = [key for key in kept if not key.startswith("lake/leases/")]
+        assert sorted(others) == [of_robin, of_robin, "lake/config/listeners.toml"]
+        (definition,) = there.lake.catalog.history(PLAYS.name)
+        assert definition.parameters["projection.listener.values"] == LISTENER
+        assert there.secrets.read(f"spotify/{KIM}") is None and there.secrets.read(f"spotify/{LISTENER}") == "{}"
+        assert not [path for path in tmp_path.rglob("*") if path.is_file() and KIM.encode() in path.read_bytes()]
 
 
 @pytest.fixture

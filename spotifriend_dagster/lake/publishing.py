@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -144,7 +144,8 @@ def publish(insight: Insight, engine: Engine, catalog: Catalog, storage: Storage
         storage.delete(stored.key for stored in storage.list(folder))  # a full disk must not stay full
         raise
     before = Published.of(catalog.get(table.name))
-    content = _content(folder, table, storage)
+    stored = storage.list(table.folder)  # once, for what is new and for what is old
+    content = _content([file for file in stored if file.key.startswith(folder)], table, storage)
     audits = (*content.audits, audit_rows(content.rows, before.rows if before else None))
     uri = storage.uri(folder)
     publication = Publication(table, version, uri, content, bytes_scanned, audits, inputs, "failed_audits")
@@ -163,7 +164,7 @@ def publish(insight: Insight, engine: Engine, catalog: Catalog, storage: Storage
         _compare_and_set(table.name, catalog, moved)
     except _Pinned:
         return replace(publication, outcome="pinned")
-    _remove_old(table, catalog, storage)
+    _remove_old(stored, table, catalog, storage)
     return replace(publication, outcome="published")
 
 
@@ -251,9 +252,8 @@ def listeners_of(stored: Iterable[StoredObject]) -> list[str]:
     return sorted({said["listener"] for file in stored if "listener" in (said := path_values(file.key))})
 
 
-def _content(folder: str, table: Table, storage: Storage) -> Content:
+def _content(stored: Sequence[StoredObject], table: Table, storage: Storage) -> Content:
     """What a version holds, read and audited listener by listener: all of them at once may be more than fits."""
-    stored = storage.list(folder)
     sample, rows = arrow_schema(table).empty_table(), 0
     audits = []
     for listener, files in groupby(stored, lambda file: path_values(file.key)["listener"]):
@@ -282,7 +282,7 @@ def _is_kept(published: Published, definition: CatalogTable, storage: Storage) -
     return not published.rows or bool(storage.list(storage.key_of(definition.location)))
 
 
-def _remove_old(table: Table, catalog: Catalog, storage: Storage) -> None:
+def _remove_old(stored: Iterable[StoredObject], table: Table, catalog: Catalog, storage: Storage) -> None:
     """Remove the versions that nobody goes back to, and what crashed runs left.
 
     Not before they are a day old: until then a query may still be reading one, or a run be writing it.
@@ -292,10 +292,10 @@ def _remove_old(table: Table, catalog: Catalog, storage: Storage) -> None:
     ]
     kept = list(dict.fromkeys(versions))[:KEPT_VERSIONS]  # the published one is the first
     oldest = instant_name(_now() - _REMOVED_AFTER)
-    for stored in storage.list(table.folder):
-        version = path_values(stored.key).get("version")
+    for file in stored:
+        version = path_values(file.key).get("version")
         if version is not None and version < oldest and version not in kept:
-            storage.delete([stored.key])
+            storage.delete([file.key])
 
 
 def _now() -> datetime:

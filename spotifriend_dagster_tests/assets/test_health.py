@@ -78,7 +78,7 @@ def test_runs_are_added_once_each(home: HealthHome) -> None:
     home.listeners.add("ben", "Ben", "Europe/London")
     home.keep("r2", NOON + DAY)
     home.keep("p2", NOON + DAY, job="poll", listeners={"ben": {"api_calls": 2, "rows_in": 50}})
-    home.keep("late", NOON - timedelta(hours=1), listeners={"anna": {}})
+    home.keep("late", NOON - DAY, listeners={"anna": {}})
     added = home.table()
     assert added == home.table()
     assert sorted(added) == [

@@ -23,6 +23,7 @@ from spotifriend_dagster.demo.listener import simulate
 from spotifriend_dagster.demo.spotify import SimulatedSpotify
 from spotifriend_dagster.demo.spotify.faults import Fault
 from spotifriend_dagster.settings import Settings
+from spotifriend_dagster.sources.spotify.app import SCOPES
 from spotifriend_dagster_tests.automation.told import Told
 from spotifriend_dagster_tests.collected_home import CollectedHome, simulated
 
@@ -208,6 +209,16 @@ def test_a_quota_stop_is_told_once_and_that_it_is_over(collected: CollectedHome,
     spotify.clock.advance(timedelta(hours=3))
     (over,) = run("poll")
     assert over.startswith("SpotiFriend: kim, robin: Over since 2025-03-20 16:00 UTC: Spotify was not polled")
+
+
+def test_what_is_denied_for_long_is_told_once(collected: CollectedHome, spotify: SimulatedSpotify) -> None:
+    """A scope that was not granted stays so for good: every night finds it, and once is enough."""
+    run = followed(collected, Told())
+    collected.sign_in("kim", sorted(SCOPES.keys() - {"user-top-read"}))
+    assert run("collect") == ["SpotiFriend: kim: Spotify does not give something"]
+    for _ in range(2):
+        spotify.clock.advance(4 * DAY)
+        assert run("collect") == []
 
 
 def test_an_ending_consent_is_told_a_month_and_a_week_before(

@@ -17,7 +17,6 @@ from spotifriend_dagster_tests.automation.told import Told
 
 NOON = datetime(2025, 4, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
 ENDING = Problem("consent/anna", Severity.ERROR, "anna", "Consent ends\n7 days are left.", "No plays.", "Sign in.")
 FOUND = Finding("consent", (ENDING,))
 GONE = Finding("consent")
@@ -76,10 +75,10 @@ def test_what_grows_graver_is_told_at_once(storage: FolderStorage) -> None:
     channel = Told()
     warning = Finding("consent", (replace(ENDING, severity=Severity.WARNING),))
     tell(storage, [warning], [channel], NOON)
-    tell(storage, [warning], [channel], NOON + DAY)
-    tell(storage, [FOUND], [channel], NOON + DAY + HOUR)
-    tell(storage, [warning], [channel], NOON + DAY + 2 * HOUR)
-    assert [message.at for message in channel.messages] == [NOON, NOON + DAY + HOUR]
+    tell(storage, [warning], [channel], NOON + HOUR)
+    tell(storage, [FOUND], [channel], NOON + 2 * HOUR)
+    tell(storage, [warning], [channel], NOON + 3 * HOUR)
+    assert [message.at for message in channel.messages] == [NOON, NOON + 2 * HOUR]
 
 
 def test_two_at_once_tell_once(storage: FolderStorage) -> None:

@@ -292,10 +292,9 @@ def _remove_old(stored: Iterable[StoredObject], table: Table, catalog: Catalog, 
     ]
     kept = list(dict.fromkeys(versions))[:KEPT_VERSIONS]  # the published one is the first
     oldest = instant_name(_now() - _REMOVED_AFTER)
-    for file in stored:
-        version = path_values(file.key).get("version")
-        if version is not None and version < oldest and version not in kept:
-            storage.delete([file.key])
+    of_version = ((file.key, path_values(file.key).get("version", oldest)) for file in stored)
+    if old := [key for key, version in of_version if version < oldest and version not in kept]:
+        storage.delete(old)
 
 
 def _now() -> datetime:

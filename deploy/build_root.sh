@@ -1,6 +1,7 @@
 #!/bin/sh
-# What the image of the Lambda functions holds, made in a folder: what SpotiFriend needs, at the pinned versions and
-# without tools of development; and SpotiFriend itself. `deploy/Dockerfile` runs it, and so do the tests.
+# What the image of the Lambda functions and of the tasks of ECS holds, made in a folder: what SpotiFriend needs, at the
+# pinned versions and without tools of development; SpotiFriend itself, and the Dagster instance of ECS.
+# `deploy/Dockerfile` runs it, and so do the tests.
 #
 #   sh deploy/build_root.sh dependencies /function
 #   sh deploy/build_root.sh project /function
@@ -15,7 +16,8 @@ import tomllib
 
 with open("pyproject.toml", "rb") as file:
     project = tomllib.load(file)["project"]
-print(*project["dependencies"], *project["optional-dependencies"]["lambda"], sep="\n")
+extras = project["optional-dependencies"]
+print(*project["dependencies"], *extras["lambda"], *extras["ecs"], sep="\n")
 PYTHON
 }
 
@@ -33,6 +35,7 @@ dependencies)
 project)
     mkdir -p "$root"
     cp -R spotifriend_dagster "$root"
+    cp -R deploy/ecs "$root/instance"
     find "$root/spotifriend_dagster" -name __pycache__ -prune -exec rm -r {} +
     ;;
 *)

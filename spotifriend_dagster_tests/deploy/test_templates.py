@@ -139,7 +139,7 @@ def test_no_right_is_given_to_all_or_to_everything(part: str):
         for resource in deployed.resources.values()
         for document in _documents(resource.properties)
     ]
-    assert len(documents) == {"data": 2, "compute": 14}[part]
+    assert len(documents) == {"data": 2, "compute": 15}[part]
     for name, document in documents:
         for statement in document["Statement"]:
             if statement["Effect"] == "Deny":
@@ -195,10 +195,11 @@ def _encryption(bucket: Resource) -> dict[str, str]:
 
 
 def test_the_bucket_forgets_only_what_is_worth_nothing():
-    """No rule of the bucket ends a current object of the lake: only results of queries, and what was replaced."""
+    """No rule of the bucket ends a current object of the lake: only results of queries, what runs printed, the replaced."""
     rules = data(OldVersionsDays="45").resources["LakeBucket"].properties["LifecycleConfiguration"]["Rules"]
-    assert {rule["Id"] for rule in rules if "ExpirationInDays" in rule} == {"results-of-queries"}
     by_id = {rule["Id"]: rule for rule in rules}
+    ending = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
+    assert ending == {"athena-results/": 8, "dagster-logs/": 30}
     assert by_id["results-of-queries"]["Prefix"] == "athena-results/"
     assert by_id["results-of-queries"]["ExpirationInDays"] > 7  # Athena uses a result again for a week
     assert by_id["what-was-replaced-or-deleted"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": "45"}

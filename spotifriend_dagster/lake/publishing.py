@@ -127,15 +127,45 @@ def version_folder(table: Table, version: str) -> str:
     return f"{table.folder}/version={version}/"
 
 
-def publish(insight: Insight, engine: Engine, catalog: Catalog, storage: Storage) -> Publication:
+class States:
+    """The states of the tables that one run's queries read. That of files is looked up once for all of them: a table
+    that others change meanwhile is noted as older than what is read, and never as newer.
+    """
+
+    def __init__(self, catalog: Catalog, storage: Storage) -> None:
+        self._catalog = catalog
+        self._storage = storage
+        self._of_files: dict[str, Input] = {}
+
+    def of(self, name: str) -> Input:
+        """The state of a table, see `state_of`."""
+        if name in self._of_files:
+            return self._of_files[name]
+        state = state_of(name, self._catalog, self._storage)
+        if Published.of(self._catalog.get(name)) is None:  # insights are published one after the other
+            self._of_files[name] = state
+        return state
+
+
+def publish(
+    insight: Insight, engine: Engine, catalog: Catalog, storage: Storage, states: States | None = None
+) -> Publication:
     """Run an insight's query into a new version, audit it, and move the catalog's table there.
+
+    Args:
+        insight: the insight.
+        engine: what runs its query.
+        catalog: where its table is.
+        storage: where its files are.
+        states: those of the run that this is part of; looked up anew without.
 
     Raises:
         StalePublication: what is published was built from newer inputs than this run read.
         CatalogConflict: others moved the table again and again at the same time.
     """
     table = insight.table
-    inputs = {name: state_of(name, catalog, storage) for name in insight.reads}  # before it reads: never too new
+    states = states or States(catalog, storage)
+    inputs = {name: states.of(name) for name in insight.reads}  # before it reads: never too new
     version = f"{instant_name(_now())}-{secrets.token_hex(3)}"
     folder = version_folder(table, version)
     try:

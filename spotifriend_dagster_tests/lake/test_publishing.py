@@ -16,8 +16,10 @@ from spotifriend_dagster.lake.publishing import (
     Published,
     PublishingError,
     StalePublication,
+    States,
     release,
     rollback,
+    state_of,
 )
 from spotifriend_dagster.lake.queries import NO_VALUE
 from spotifriend_dagster.tables.cleaned import PLAYS
@@ -45,6 +47,18 @@ def published(lake: MadeLake) -> Published:
     noted = Published.of(lake.catalog.get(NAME))
     assert noted is not None
     return noted
+
+
+def test_a_run_notes_a_tables_files_as_they_were_when_it_first_looked(lake: MadeLake) -> None:
+    """Thirty insights read plays, and each listed them; what others write meanwhile is never noted before it is read."""
+    states = States(lake.catalog, lake.storage)
+    before = states.of("plays")
+    lake.storage.write(OF_ANNA, b"others wrote meanwhile")
+    assert states.of("plays") == before != state_of("plays", lake.catalog, lake.storage)
+    lake.publish(answers(1))
+    first = states.of(NAME)
+    lake.publish(answers(2))
+    assert states.of(NAME) != first, "an insight may be published by this very run"
 
 
 def test_a_version_that_passes_is_what_readers_see(lake: MadeLake) -> None:

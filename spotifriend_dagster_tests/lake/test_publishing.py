@@ -50,7 +50,7 @@ def published(lake: MadeLake) -> Published:
 
 
 def test_a_run_notes_a_tables_files_as_they_were_when_it_first_looked(lake: MadeLake) -> None:
-    """Thirty insights read plays, and each listed them; what others write meanwhile is never noted before it is read."""
+    """Thirty insights read plays, and each listed them. What others write meanwhile is not noted as if it was read."""
     states = States(lake.catalog, lake.storage)
     before = states.of("plays")
     lake.storage.write(OF_ANNA, b"others wrote meanwhile")

@@ -191,6 +191,33 @@ def test_what_is_in_the_file_stays_to_the_byte(file: ListenersFile):
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize(
+    "section",
+    [
+        b'[kim]\ntime_zone = "Europe/Berlin"\n',
+        b'# Kim, since spring\r\n  ["kim"]  # hers\r\ntime_zone = [\r\n  {zone = "Europe/Berlin"},\r\n]\r\n\r\n',
+        b'[[kim.time_zone]]\nzone = "Europe/Berlin"\n\n[kim]\ndisplay_name = "[me]"\n',
+    ],
+    ids=["plain", "with a comment and a list", "in parts"],
+)
+def test_who_is_removed_leaves_the_others_to_the_byte(file: ListenersFile, section: bytes):
+    """With the comment above their section, which is about them; and once more changes nothing."""
+    before, after = b'# all of us\n\n[kimberly]\ntime_zone = "Europe/London"\n\n', b'[me]\ntime_zone="Europe/London"'
+    file.path.write_bytes(before + section + after)
+    for _ in range(2):
+        file.remove("kim")
+        assert file.path.read_bytes() == before + after
+
+
+def test_a_section_that_cannot_be_taken_out_is_said_and_stays(file: ListenersFile):
+    """Nobody else may go with it."""
+    content = f'kim = {{ time_zone = "Europe/Berlin" }}\n[me]\n{LONDON}'.encode()
+    file.path.write_bytes(content)
+    with pytest.raises(SettingsError, match="remove the section there by hand"):
+        file.remove("kim")
+    assert file.path.read_bytes() == content
+
+
 def test_a_linked_file_stays_linked(file: ListenersFile):
     """Who keeps the file elsewhere, under version control, finds the addition there."""
     kept = file.path.parent / "dotfiles.toml"

@@ -60,7 +60,17 @@ def as_json(said: Any) -> bytes:
         ("insights/t/version=1/part.parquet", parquet(listener=["bert"], name=["ann"]), "ann", False),
         ("insights/t/version=1/part.parquet", b"damaged", "ann", False),
     ],
-    ids=lambda value: None,
+    ids=[
+        *(
+            "word in a record",
+            "part of a word",
+            "part of an id",
+            "address of Spotify",
+            "word that is an address's, too",
+        ),
+        *("song", "folder in a packed file", "damaged file", "attribute of a page", "word of a page"),
+        *("section", "row", "value of another column", "damaged table"),
+    ],
 )
 def test_an_id_is_told_from_a_word(key: str, content: bytes, listener: str, expected: bool) -> None:
     """The default id is `me`, which is in every address of Spotify's; and songs are called as people are."""

@@ -30,7 +30,6 @@ from spotifriend_dagster.demo.exports import write_export
 from spotifriend_dagster.demo.listener import Truth, simulate
 from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
-from spotifriend_dagster.tables.rendering import glue_table_input
 from spotifriend_dagster_tests.aws.homes import HOUR, AwsHome
 from spotifriend_dagster_tests.aws.planning import Plan, billed_bytes, plan
 from spotifriend_dagster_tests.aws.server import BUCKET, DATABASE, REGION, AwsServer, aws_server
@@ -247,7 +246,7 @@ def bench_questions(scale: float) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     write_export(truth, folder / "export.zip", era="2023")
-    with in_aws() as server, simulated({LISTENER: truth}, truth.end.to_pydatetime()) as spotify:
+    with in_aws(), simulated({LISTENER: truth}, truth.end.to_pydatetime()) as spotify:
         home = AwsHome(folder / "home", spotify)
         home.add(LISTENER)
         assert home.import_export(folder / "export.zip", LISTENER).success
@@ -258,19 +257,19 @@ def bench_questions(scale: float) -> None:
             "SELECT track_name, COUNT(*) AS plays, SUM(ms_played) AS ms FROM plays "
             f"WHERE listener = '{LISTENER}' AND year = {month.year} AND month(started_at) = {month.month} GROUP BY 1"
         )
-        of_insight = f"SELECT * FROM top_by_period WHERE listener = '{LISTENER}' AND period = 'month'"
-        questions = {"plays": of_plays, "top_by_period": of_insight}
+        of_insight = f"SELECT * FROM top_by_period WHERE listener = '{LISTENER}' AND period = '{month:%Y-%m}'"
+        of_all = {name: f"SELECT * FROM {name} WHERE listener = '{LISTENER}'" for name in insights}
+        questions = {"plays": of_plays, **of_all, "top_by_period": of_insight}
         of_one = {name: plan(sql, DATABASE, REGION) for name, sql in questions.items()}
-        crowd(home, server)
+        crowd(home)
         of_many = {name: plan(sql, DATABASE, REGION) for name, sql in questions.items()}
     print(
         "\n## A question about one listener and one month\n\n| of | listeners | bytes | requests |\n|---|---|---|---|"
     )
-    for name, found in of_one.items():
-        print(f"| {name} | 1 | {found.bytes:,} | {found.listings + found.reads:,} |")
-        times = 1 if name == "plays" else MANY_LISTENERS  # an insight is one table of all, unless it is partitioned
-        many = of_many[name]
-        print(f"| {name} | {MANY_LISTENERS:,} | {many.bytes * times:,} | {many.listings + many.reads:,} |")
+    largest = max(of_all, key=lambda name: of_many[name].bytes)
+    for name in dict.fromkeys(("plays", "top_by_period", largest)):
+        for listeners, found in ((1, of_one[name]), (MANY_LISTENERS, of_many[name])):
+            print(f"| {name} | {listeners:,} | {found.bytes:,} | {found.listings + found.reads:,} |")
     print("\n## What Athena reads for each insight itself\n")
     print(f"| insight | MB of one listener | requests | MB of {MANY_LISTENERS:,} |\n|---|---|---|---|")
     for name, found in sorted(own.items(), key=lambda item: -item[1].bytes):
@@ -279,16 +278,17 @@ def bench_questions(scale: float) -> None:
     sys.stdout.flush()
 
 
-def crowd(home: AwsHome, server: AwsServer) -> None:
+def crowd(home: AwsHome) -> None:
     """Let there be a thousand listeners: definitions that name them, and the keys of their files."""
     listeners = [LISTENER, *(f"listener-{number:04d}" for number in range(1, MANY_LISTENERS))]
     backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
-    for table in DECLARED_TABLES:
-        if "listener" in {key.name for key in table.partition_keys}:
-            home.lake.catalog.put_if_different(
-                glue_table_input(table, home.lake.storage.uri(f"{table.folder}/"), listeners=listeners)
-            )
-    for key in [key for key in objects() if key.startswith("cleaned/plays/")]:
+    catalog = home.lake.catalog
+    for table in (*DECLARED_TABLES, *(insight.table for insight in load_insights().values())):
+        present = catalog.get(table.name)
+        if present and "projection.listener.values" in present.parameters:
+            everybody = present.parameters | {"projection.listener.values": ",".join(sorted(listeners))}
+            catalog.put_if_different(present.table_input | {"Parameters": everybody})
+    for key in [key for key in objects() if key.startswith(("cleaned/plays/", "insights/"))]:
         for listener in listeners[1:]:
             backend.put_object(BUCKET, key.replace(f"listener={LISTENER}/", f"listener={listener}/"), b"listed only")
 

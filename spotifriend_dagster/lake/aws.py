@@ -125,11 +125,6 @@ def code_of(error: errors.ClientError) -> str:
     return code
 
 
-def is_denied(error: Exception) -> bool:
-    """Whether AWS knows who asks, and does not let them."""
-    return isinstance(error, errors.ClientError) and code_of(error) in _DENIED
-
-
 def denied_action(error: errors.ClientError) -> str:
     """The action, as a policy names it, that was denied."""
     said = _SAID.search(_message(error))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from spotifriend_dagster.lake import publishing
@@ -251,6 +252,25 @@ def test_back_to_a_version_of_no_rows(lake: MadeLake) -> None:
     definition = lake.catalog.get(NAME)
     assert definition is not None
     assert definition.parameters["projection.enabled"] == "false"
+
+
+def test_a_version_from_before_each_listener_had_a_folder_is_replaced_and_gone_back_to(lake: MadeLake) -> None:
+    """A lake that was filled before the update: the next run publishes beside it, and one command goes back."""
+    former = replace(INSIGHT.table, columns=(*INSIGHT.table.partition_keys, *INSIGHT.table.columns), partition_keys=())
+    rows = answers(1).add_column(0, "listener", pa.array(["anna"] * 30))
+    target = pa.BufferOutputStream()
+    pq.write_table(rows, target)
+    folder = f"{ANSWERS}/version=20250101T000000000Z-c7a54e/"
+    lake.storage.write(f"{folder}part-0.parquet", target.getvalue().to_pybytes())
+    note = Published("20250101T000000000Z-c7a54e", "2025-01-01T00:00:00.000000+00:00", 30, {})
+    lake.catalog.put(note.noted_in(glue_table_input(former, lake.storage.uri(folder))), None)
+    assert lake.publish(answers(666)).outcome == "published"
+    assert lake.answer() == 666
+    assert rollback(NAME, lake.catalog, lake.storage) == note.version
+    definition = lake.catalog.get(NAME)
+    assert definition is not None
+    assert (definition.keys, list(definition.columns)) == ([], ["listener", "n", "answer"])
+    assert lake.answer() == 1
 
 
 def test_everybody_has_a_folder_and_is_audited(lake: MadeLake) -> None:

@@ -195,7 +195,7 @@ def _encryption(bucket: Resource) -> dict[str, str]:
 
 
 def test_the_bucket_forgets_only_what_is_worth_nothing():
-    """No rule of the bucket ends a current object of the lake: only results of queries, what runs printed, the replaced."""
+    """No rule of the bucket ends a current object of the lake: what queries gave, runs printed, or was replaced."""
     rules = data(OldVersionsDays="45").resources["LakeBucket"].properties["LifecycleConfiguration"]["Rules"]
     by_id = {rule["Id"]: rule for rule in rules}
     ending = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from spotifriend_dagster.automation.runs import RunOutcome
 from spotifriend_dagster.cli import main
+from spotifriend_dagster.cli.session import Session, UserError
 from spotifriend_dagster.demo.exports import write_export
 from spotifriend_dagster.demo.listener import simulate
 from spotifriend_dagster_tests.conftest import LISTENER, SimulatedHome
@@ -163,3 +165,11 @@ def test_reports_of_a_year_and_a_month(over: Command) -> None:
     assert "2025" in sentence(over("report", "--period", "1999"))
     assert "2025-03" in sentence(over("report", "--period", "last year"))
     assert "nobody" in sentence(over("report", "--listener", "nobody"))
+
+
+def test_what_fails_many_steps_is_said_once() -> None:
+    """A workgroup that is missing fails every insight that reads no other, in the same words."""
+    failures = {"insights__streaks": "No workgroup.", "insights__sessions": "No workgroup.", "plays": "No plays."}
+    with pytest.raises(UserError) as said:
+        Session().require(RunOutcome("id", failures=failures))
+    assert str(said.value).startswith("insights/streaks, insights/sessions: No workgroup.; plays: No plays. (run id")

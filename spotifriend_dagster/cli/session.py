@@ -190,6 +190,7 @@ class Session:
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         from spotifriend_dagster.automation.after_run import after_run
+        from spotifriend_dagster.automation.history import end_broken_off
         from spotifriend_dagster.automation.runs import PROGRESS_LOGGER, progress_logger, run_job
         from spotifriend_dagster.definitions import build_definitions
         from spotifriend_dagster.lake.storage import StorageError
@@ -207,9 +208,12 @@ class Session:
             loggers = {PROGRESS_LOGGER: progress_logger(on_step)}
             definitions = build_definitions(self.settings, loggers, self.spotify, self.home)
             progress.update(task, total=_steps(definitions, job))
+            broken_off = end_broken_off(self.instance, datetime.now(UTC))
             outcome = run_job(definitions, job, self.instance, config=config, days=days, assets=assets)
         with suppress(StorageError):  # the run has said what it has to say, and it is its outcome that counts
             now, home = datetime.now(UTC), self.home
+            for run_id in broken_off:
+                after_run(home.lake, self.instance, run_id, home.channels, now)
             after_run(home.lake, self.instance, outcome.run_id, home.channels, now, usage=home.usage())
         return outcome
 
@@ -220,7 +224,10 @@ class Session:
             UserError: a step failed.
         """
         if not outcome.success:
-            said = "; ".join(f"{step.replace('__', '/')}: {sentence}" for step, sentence in outcome.failures.items())
+            steps: dict[str, list[str]] = {}
+            for step, sentence in outcome.failures.items():
+                steps.setdefault(sentence, []).append(step.replace("__", "/"))
+            said = "; ".join(f"{', '.join(named)}: {sentence}" for sentence, named in steps.items())
             raise UserError(f"{said} (run {outcome.run_id}; what was published before is still published)")
 
     def ensure_listener(self, listener: str, zone: str | None, name: str | None) -> None:

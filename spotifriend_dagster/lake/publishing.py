@@ -213,9 +213,9 @@ def rollback(name: str, catalog: Catalog, storage: Storage) -> str:
         published = Published.of(present)
         if published is None:
             raise PublishingError(f"{name} is no insight that was ever published, so there is no way back.")
-        for definition in catalog.history(name):
-            earlier = Published.of(definition)
-            if earlier and earlier.version < published.version and _is_kept(earlier, definition, storage):
+        by_version = {note.version: (note, each) for each in catalog.history(name) if (note := Published.of(each))}
+        for earlier, definition in by_version.values():  # each as it was first defined, before somebody edited it
+            if earlier.version < published.version and _is_kept(earlier, definition, storage):
                 return replace(earlier, is_pinned=True, moved_at=_iso(_now())).noted_in(definition.table_input)
         raise PublishingError(f"Of {name}, no version before {published.version} is kept: it stays where it is.")
 

@@ -14,7 +14,7 @@ from typing import Any
 import botocore.exceptions as errors
 
 from spotifriend_dagster.lake.aws import AwsClients, code_of, translated
-from spotifriend_dagster.lake.storage import ObjectMissing, StorageError, StoredObject, segments
+from spotifriend_dagster.lake.storage import Elsewhere, ObjectMissing, StorageError, StoredObject, segments
 
 _ATTEMPTS = 6
 _WAIT_SECONDS = 0.1
@@ -145,7 +145,7 @@ class S3Storage:
         """See Storage."""
         key = uri.removeprefix(self._root)
         if key == uri:
-            raise ValueError(f"{uri!r} is not in this lake, whose objects are named {self._root}…")
+            raise Elsewhere(uri, self._root)
         segments(key)
         return key
 

@@ -35,6 +35,16 @@ class ObjectMissing(StorageError):
     """There is no object of that key."""
 
 
+class Elsewhere(StorageError, ValueError):
+    """What a definition names is not in this lake."""
+
+    def __init__(self, uri: str, root: str) -> None:
+        super().__init__(
+            f"{uri} is not in this lake, whose objects are named {root}…: a table that lies there was edited by hand, "
+            "and `spotifriend run` puts it back."
+        )
+
+
 class StorageFull(StorageError):
     """There is no space left; nothing was half-written."""
 
@@ -147,7 +157,7 @@ class Storage(Protocol):
         """The key that `uri` names: the inverse of `uri`.
 
         Raises:
-            ValueError: it names nothing in this storage.
+            Elsewhere: it names nothing in this storage.
         """
 
 
@@ -308,7 +318,7 @@ class FolderStorage:
         """See Storage."""
         key = uri.removeprefix(_SCHEME)
         if key == uri:
-            raise ValueError(f"{uri!r} is not in this lake, whose objects are named {_SCHEME}…")
+            raise Elsewhere(uri, _SCHEME)
         self.path(key)
         return key
 

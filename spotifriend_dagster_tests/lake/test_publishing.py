@@ -232,6 +232,18 @@ def test_back_leads_past_what_was_rolled_back(lake: MadeLake) -> None:
     assert lake.answer() == 1
 
 
+def test_back_leads_past_an_edit_by_hand(lake: MadeLake) -> None:
+    """Somebody pointed the table elsewhere, and a run put it right: going back is not going back to the edit."""
+    good = lake.publish(answers(1)).version
+    present = lake.catalog.get(NAME)
+    assert present is not None
+    elsewhere = present.table_input["StorageDescriptor"] | {"Location": "s3://elsewhere/"}
+    lake.catalog.put(present.table_input | {"StorageDescriptor": elsewhere}, present.version)
+    lake.publish(answers(666))
+    assert rollback(NAME, lake.catalog, lake.storage) == good
+    assert lake.answer() == 1
+
+
 def test_back_and_back_again(lake: MadeLake) -> None:
     """Each time one version further, to the oldest that is kept; there is none before it."""
     for answer in (1, 2, 3):

@@ -9,7 +9,7 @@ from spotifriend_dagster.lake.dialect import InvalidSQL
 from spotifriend_dagster.lake.engine import QueryFailed
 from spotifriend_dagster.lake.parquet import UnreadableFile
 from spotifriend_dagster.lake.reading import Reader
-from spotifriend_dagster.lake.storage import FolderStorage
+from spotifriend_dagster.lake.storage import FolderStorage, StorageError
 from spotifriend_dagster.tables.rendering import arrow_schema
 from spotifriend_dagster_tests.lake.test_engine import (
     LISTENER,
@@ -112,6 +112,12 @@ def test_what_cannot_be_read_is_said_in_a_sentence(lake: Lake) -> None:
     lake.storage.write(key, b"no Parquet")
     with pytest.raises(UnreadableFile, match="no whole Parquet file: materialize listens again"):
         reader(lake).query("SELECT number FROM listens")
+    present = lake.catalog.get("tracks")
+    assert present is not None
+    elsewhere = present.table_input["StorageDescriptor"] | {"Location": "s3://elsewhere/"}
+    lake.catalog.put(present.table_input | {"StorageDescriptor": elsewhere}, present.version)
+    with pytest.raises(StorageError, match=r"s3://elsewhere/ is not in this lake, .* `spotifriend run` puts it back"):
+        reader(lake).query("SELECT * FROM tracks")
     with pytest.raises(InvalidSQL, match="There is no table songs"):
         reader(lake).query("SELECT * FROM songs")
     lake.put(key, listen(0, "2024-01-01T00:00:00"))

@@ -41,6 +41,7 @@ _Key = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 _KEPT = 256
 
 
+@lru_cache(_KEPT)
 def tables_read(sql: str) -> frozenset[str]:
     """The names of the tables that a query reads, in lower case; those that its own WITH makes are not among them.
 

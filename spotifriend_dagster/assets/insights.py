@@ -53,7 +53,7 @@ def insight_asset(insight: Insight, insights: dict[str, Insight]) -> dg.AssetsDe
         check_specs=[declaration_check(table)],
     )
     def publish_insight(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
-        publication = publish(insight, lake.engine, lake.catalog, lake.storage, _states(lake, context.run_id))
+        publication = publish(insight, lake.engine, lake.catalog, lake.storage, _states(lake, context.run.run_id))
         yield _check_result(publication)
         if publication.outcome == "failed_audits":
             faults = ", ".join(audit.name for audit in publication.audits if audit.blocks)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from spotifriend_dagster.lake.publishing import publish
+from spotifriend_dagster.lake.storage import path_values
 from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
 from spotifriend_dagster.tables.rendering import glue_table_input
@@ -127,3 +128,30 @@ def test_an_insight_is_published_by_trino(lake: Lake, name: str) -> None:
     home = lake.home.lake
     assert publish(INSIGHTS[name], home.engine, home.catalog, home.storage).outcome == "published"
     pd.testing.assert_frame_equal(lake.rows(f"SELECT * FROM {name}", "trino"), before, rtol=1e-12)
+
+
+JOINED = ("listening_coverage", "top_by_period", "snapshot_track_listening")
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_a_hundred_of_more_listeners_are_read_from_their_own_folders(
+    lake: Lake, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trino takes the listeners of a part down to every scan: ten parts read together what one query would."""
+    home, table = lake.home.lake, INSIGHTS[name].table
+    for read in INSIGHTS[name].reads:
+        present = home.catalog.get(read)
+        assert present is not None
+        both = present.parameters | {"projection.listener.values": f"nobody,{LISTENER}"}
+        home.catalog.put(present.table_input | {"Parameters": both}, present.version)
+    monkeypatch.setattr("spotifriend_dagster.lake.athena._MOST_PARTITIONS", 1)
+    lake.server.athena.engine = lake.engines["trino"]
+    before, folder = len(lake.server.requests), f"{table.folder}/version=parts/"
+    home.engine.unload(INSIGHTS[name].query, table, folder)
+    asked = lake.server.requests[before:]
+    first, second = (number for number, each in enumerate(asked) if each.operation == "StartQueryExecution")
+    for part, own, other in ((asked[first:second], "nobody", LISTENER), (asked[second:], LISTENER, "nobody")):
+        listed = [each.key for each in part if each.operation == "ListObjectsV2"]
+        assert [key for key in listed if f"listener={own}/" in key]
+        assert [key for key in listed if f"listener={other}/" in key] == []
+    assert {path_values(stored.key)["listener"] for stored in home.storage.list(folder)} == {LISTENER}

@@ -19,6 +19,7 @@ from spotifriend_dagster.assets.health import health
 from spotifriend_dagster.assets.insights import insight_assets
 from spotifriend_dagster.assets.music import features, genres
 from spotifriend_dagster.assets.musicbrainz import musicbrainz
+from spotifriend_dagster.assets.plays_on_glue import PlaysJob, plays_on_glue
 from spotifriend_dagster.assets.quicksight import Dashboards, data_sets_asset
 from spotifriend_dagster.assets.raw import streaming_history
 from spotifriend_dagster.assets.reports import listening_summary
@@ -211,6 +212,15 @@ def build_dashboards(settings: Settings, home: Home | None = None) -> Dashboards
     return Dashboards(service, Place(account, aws.region, owner, aws.glue_database, aws.workgroup, viewers))
 
 
+def build_plays_job(settings: Settings) -> PlaysJob | None:
+    """The job of Glue's that unites plays; None where they are united in process, as they are of a lake in a folder."""
+    if settings.glue_job is None or settings.deployment != "aws":
+        return None
+    from spotifriend_dagster.lake.aws import AwsClients  # noqa: PLC0415 - heavy
+
+    return PlaysJob(settings.glue_job, settings.aws.bucket, AwsClients(settings.aws.region).client)
+
+
 def build_definitions(
     settings: Settings,
     loggers: Mapping[str, dg.LoggerDefinition] | None = None,
@@ -231,13 +241,13 @@ def build_definitions(
     insights = insight_assets()
     with accepted_beta("backfill_policy"):
         collected, recent, snapshots = collected_assets(days), recent_asset(days), snapshots_asset(days)
-    dashboards = build_dashboards(settings)
+    dashboards, plays_job = build_dashboards(settings), build_plays_job(settings)
     assets = [
         streaming_history,
         *collected,
         history,
         recent,
-        plays,
+        plays_on_glue if plays_job else plays,
         snapshots,
         musicbrainz,
         genres,
@@ -263,6 +273,7 @@ def build_definitions(
             "table_io_manager": TableIOManager(lake.storage),
             "channels": home.channels,
             **({"dashboards": dashboards} if dashboards else {}),
+            **({"plays_job": plays_job} if plays_job else {}),
         },
         executor=dg.in_process_executor,  # a process for each step costs two seconds each
         loggers=loggers,

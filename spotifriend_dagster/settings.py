@@ -30,6 +30,7 @@ _OF_AWS = {
     "parameter_prefix": rf"(/(?!aws|ssm){_SEGMENT})(/{_SEGMENT}){{0,9}}",
     "quicksight_account": r"[0-9]{12}",
     "quicksight_principal": r"arn:aws[a-z-]*:quicksight:[a-z0-9-]+:[0-9]{12}:(user|group)/[A-Za-z0-9._-]+/[^,\s']+",
+    "glue_job": r"[A-Za-z0-9._-]{1,255}",
     "alert_topic": r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}",
 }
 
@@ -81,6 +82,9 @@ class Settings(BaseSettings):
     parameter_prefix: str = "/spotifriend"
     kms_key: str | None = None
     """What encrypts objects and tokens; by default keys of AWS, which cost nothing."""
+
+    glue_job: str | None = None
+    """The job of Glue that unites the plays of many listeners; without one, runs do it in their own process."""
 
     quicksight_account: str | None = None
     """The AWS account of which QuickSight shows the lake; without one (and an owner) none does."""
@@ -249,6 +253,7 @@ _ALLOWED = {
     "api_budget": "a number of calls, 1 or more",
     "quicksight_account": "the 12 digits of the AWS account that is signed up for QuickSight",
     "quicksight_principal": "the ARN of a user or group of QuickSight: arn:aws:quicksight:<region>:<account>:user/…",
+    "glue_job": "the name of a job of Glue: letters, digits, dots, - and _",
     "alert_topic": "the ARN of a topic of SNS: arn:aws:sns:<region>:<account>:<name>",
     "alert_webhook": "an https address (http on this machine only)",
     "musicbrainz_contact": "an e-mail address or the address of a web page",

@@ -41,11 +41,12 @@ MAY_KNOW = {
     "listeners": {"settings", "cleaning"},  # a time zone in listeners.toml is checked by what will use it
     "definitions": WHOLE,
     "aws_lambda": WHOLE | {"definitions"},
+    "glue_job": WHOLE | {"definitions"},
     "cli": WHOLE | {"definitions", "demo"},
 }
 """The other rooms that a room may import; its own it always may."""
 KNOW_DAGSTER = {
-    *("assets", "checks", "automation", "partitions", "definitions", "cli", "aws_lambda"),
+    *("assets", "checks", "automation", "partitions", "definitions", "cli", "aws_lambda", "glue_job"),
     *("lake/io_managers.py", "reports/status.py"),  # Dagster's own shape of reading and writing; its notes of runs
 }
 HEAVY = ("duckdb", "sqlglot", "altair", "vl_convert", "awswrangler", "dagster_aws", "moto", "spotipy", "rich", "jinja2")
@@ -137,7 +138,7 @@ def test_who_is_known_by_entry_points_alone(room: str):
     """Invented listeners must never get into a real lake by an import; settings reach the rooms as arguments."""
     knowing = {found.room for found in imports() if f"{found.module}.".startswith(f"{PACKAGE.name}.{room}.")}
     of_settings = {"definitions", "listeners"} if room in ("settings", "listeners") else set()
-    assert knowing - {room} <= {"cli", "aws_lambda"} | of_settings
+    assert knowing - {room} <= {"cli", "aws_lambda", "glue_job"} | of_settings
 
 
 def test_only_who_runs_in_dagster_knows_dagster():

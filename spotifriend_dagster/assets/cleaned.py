@@ -1,8 +1,7 @@
 """Cleaned assets: typed rows and plays. Every rule they apply is in `cleaning/`, as a pure function of one listener."""
 
-import logging
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -21,8 +20,8 @@ from spotifriend_dagster.assets.specs import (
     unknown_fields_check,
     unknown_fields_result,
 )
+from spotifriend_dagster.assets.uniting import UNITED, Uniting, each_listener
 from spotifriend_dagster.cleaning.history import CleanedHistory, clean_history
-from spotifriend_dagster.cleaning.plays import UnitedPlays, unite_plays
 from spotifriend_dagster.cleaning.recent import clean_recent
 from spotifriend_dagster.lake.io_managers import Part, daily_parts
 from spotifriend_dagster.lake.stored_tables import StoredTable
@@ -30,21 +29,16 @@ from spotifriend_dagster.tables.cleaned import (
     HISTORY_FILES,
     HISTORY_PLAYS,
     HISTORY_REJECTS,
-    LISTENING_GAPS,
-    PLAY_HOURS,
     PLAYS,
     RECENT_PAGES,
     RECENT_PLAYS,
     RECENT_REJECTS,
-    ROW_OUTCOMES,
 )
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.raw import RECENTLY_PLAYED, STREAMING_HISTORY
 
-_Result = TypeVar("_Result")
 _HISTORY = (HISTORY_PLAYS, HISTORY_FILES, HISTORY_REJECTS)
 _RECENT = (RECENT_PLAYS, RECENT_PAGES, RECENT_REJECTS)
-_PLAYS = (PLAYS, PLAY_HOURS, ROW_OUTCOMES, LISTENING_GAPS)
 
 
 def table_outs(*tables: Table) -> dict[str, dg.AssetOut]:
@@ -66,20 +60,6 @@ def table_outs(*tables: Table) -> dict[str, dg.AssetOut]:
 def table_ins(*tables: Table) -> dict[str, dg.AssetIn]:
     """The inputs of an asset that reads these tables, by name."""
     return {table.name: dg.AssetIn(key=asset_key(table), input_manager_key="table_io_manager") for table in tables}
-
-
-def each_listener(
-    present: Iterable[str], work: Callable[[str], _Result], failures: dict[str, str], log: logging.Logger
-) -> Iterator[tuple[str, _Result]]:
-    """`work`'s result for one listener after another; a listener's failure is kept, and stops nobody else."""
-    for listener in present:
-        try:
-            result = work(listener)
-        except Exception as error:
-            log.exception("Listener %s was left out", listener)
-            failures[listener] = f"{type(error).__name__}: {error}"
-        else:
-            yield listener, result
 
 
 @dg.multi_asset(
@@ -168,8 +148,8 @@ def recent_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
 @dg.multi_asset(
     name="plays",
     ins=table_ins(*_HISTORY, *_RECENT),
-    outs=table_outs(*_PLAYS),
-    check_specs=[*map(declaration_check, _PLAYS), every_listener_check(asset_key(PLAYS))],
+    outs=table_outs(*UNITED),
+    check_specs=[*map(declaration_check, UNITED), every_listener_check(asset_key(PLAYS))],
 )
 def plays(  # noqa: PLR0917 - Dagster passes inputs by name
     context: dg.AssetExecutionContext,
@@ -182,36 +162,10 @@ def plays(  # noqa: PLR0917 - Dagster passes inputs by name
     recent_rejects: StoredTable,
 ) -> Iterator[Any]:
     """Unite all sources into one truth, and give every play its meaning."""
-    failures: dict[str, str] = {}
-    hours: list[Part] = []
-    outcomes: list[Part] = []
-    gaps: list[Part] = []
-
-    def united_plays() -> Iterator[Part]:
-        def unite(listener: str) -> UnitedPlays:
-            person = listeners.get(listener)
-            return unite_plays(
-                history=history_plays.frame(listener),
-                history_files=history_files.frame(listener),
-                history_rejects=history_rejects.frame(listener),
-                recent=recent_plays.frame(listener),
-                recent_pages=recent_pages.frame(listener),
-                recent_rejects=recent_rejects.frame(listener),
-                zones=person.zones,
-                include_private=person.include_private_sessions,
-            )
-
-        present = sorted({*history_files.listeners(), *recent_pages.listeners()})
-        for listener, united in each_listener(present, unite, failures, context.log):
-            hours.append(Part(listener, united.play_hours))
-            outcomes.append(Part(listener, united.row_outcomes))
-            gaps.append(Part(listener, united.listening_gaps))
-            yield Part(listener, united.plays)
-
-    audits = Audits(*_PLAYS)
-    yield dg.Output(audits.of(PLAYS, united_plays()), PLAYS.name)
-    yield dg.Output(audits.of(PLAY_HOURS, hours), PLAY_HOURS.name)
-    yield dg.Output(audits.of(ROW_OUTCOMES, outcomes), ROW_OUTCOMES.name)
-    yield dg.Output(audits.of(LISTENING_GAPS, gaps), LISTENING_GAPS.name)
+    sources = (history_plays, history_files, history_rejects, recent_plays, recent_pages, recent_rejects)
+    uniting = Uniting({source.table.name: source for source in sources}, listeners, context.log)
+    audits = Audits(*UNITED)
+    for table, parts in uniting.parts(uniting.present()):
+        yield dg.Output(audits.of(table, parts), table.name)
     yield from audits.results()
-    yield every_listener_result(asset_key(PLAYS), failures)
+    yield every_listener_result(asset_key(PLAYS), uniting.failures)

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from spotifriend_dagster.assets.cleaned import each_listener, table_ins, table_outs
+from spotifriend_dagster.assets.cleaned import table_ins, table_outs
 from spotifriend_dagster.assets.resources import MoreFacts
 from spotifriend_dagster.assets.specs import (
     Audits,
@@ -18,6 +18,7 @@ from spotifriend_dagster.assets.specs import (
     every_listener_check,
     every_listener_result,
 )
+from spotifriend_dagster.assets.uniting import each_listener
 from spotifriend_dagster.cleaning.features import COLUMNS_OF_PLAYS as FEATURES_OF_PLAYS
 from spotifriend_dagster.cleaning.features import track_features
 from spotifriend_dagster.cleaning.genres import COLUMNS_OF_PLAYS, Genres, credits_of, find_genres

@@ -10,7 +10,6 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from spotifriend_dagster.assets.cleaned import each_listener
 from spotifriend_dagster.assets.resources import Lake, MoreFacts
 from spotifriend_dagster.assets.specs import (
     OWNERS,
@@ -19,6 +18,7 @@ from spotifriend_dagster.assets.specs import (
     every_listener_result,
     table_metadata,
 )
+from spotifriend_dagster.assets.uniting import each_listener
 from spotifriend_dagster.cleaning.genres import credits_of, unknown_artists
 from spotifriend_dagster.cleaning.musicbrainz import known_answers, next_question
 from spotifriend_dagster.lake.pulls import write_pull

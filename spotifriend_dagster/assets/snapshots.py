@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from spotifriend_dagster.assets.cleaned import each_listener, table_ins, table_outs
+from spotifriend_dagster.assets.cleaned import table_ins, table_outs
 from spotifriend_dagster.assets.specs import (
     Audits,
     asset_key,
@@ -20,6 +20,7 @@ from spotifriend_dagster.assets.specs import (
     unknown_fields_check,
     unknown_fields_result,
 )
+from spotifriend_dagster.assets.uniting import each_listener
 from spotifriend_dagster.cleaning.snapshot_sources import SNAPSHOT_SOURCES
 from spotifriend_dagster.cleaning.snapshots import CleanedSnapshots, clean_snapshots
 from spotifriend_dagster.lake.io_managers import Part

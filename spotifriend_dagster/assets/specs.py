@@ -77,6 +77,14 @@ class Audits:
                     self._faults[table].append(where | dict(audit.metadata))
             yield part
 
+    def add(self, table: Table, faults: Iterable[dict[str, Any]]) -> None:
+        """Keep faults that were found elsewhere, by `faults`."""
+        self._faults[table] += faults
+
+    def faults(self, table: Table) -> list[dict[str, Any]]:
+        """What is wrong with a table so far, as JSON can say it."""
+        return self._faults[table]
+
     def results(self) -> Iterator[dg.AssetCheckResult]:
         """The evaluation for each table; of a range of days, the failing ones are named."""
         for table, faults in self._faults.items():

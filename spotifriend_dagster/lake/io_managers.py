@@ -101,7 +101,7 @@ class TableIOManager(dg.IOManager):
         """
         table = table_of(context.asset_key.path)
         written = (
-            self._write_days(context, table, obj) if context.has_asset_partitions else self._write_whole(table, obj)
+            self._write_days(context, table, obj) if context.has_asset_partitions else self.write_whole(table, obj)
         )
         context.add_output_metadata({"dagster/uri": self._storage.uri(table.folder + "/")})
         for partition, of_partition in written.items():
@@ -115,8 +115,14 @@ class TableIOManager(dg.IOManager):
         """A handle on the table; nothing is read yet."""
         return StoredTable(self._storage, table_of(context.asset_key.path), _partitions_read(context))
 
-    def _write_whole(self, table: Table, parts: Iterable[Part]) -> dict[str | None, _Written]:
-        written: dict[str | None, _Written] = {None: _Written(size=0)}
+    def write_whole(self, table: Table, parts: Iterable[Part]) -> dict[str | None, Written]:
+        """Write parts without a partition, as `handle_output` does; gives what was written, under None.
+
+        Raises:
+            ValueError: a listener's part comes twice.
+            StorageFull: no space is left; a file that was not yet replaced is as it was.
+        """
+        written: dict[str | None, Written] = {None: Written(size=0)}
         with ThreadPoolExecutor(THREADS) as pool:
             for part in parts:
                 _refuse_unless_meant(part, table, written)
@@ -140,10 +146,10 @@ class TableIOManager(dg.IOManager):
         self._storage.delete(key for key in present if key not in files)
         return size
 
-    def _write_days(self, context: dg.OutputContext, table: Table, parts: Iterable[Part]) -> dict[str | None, _Written]:
+    def _write_days(self, context: dg.OutputContext, table: Table, parts: Iterable[Part]) -> dict[str | None, Written]:
         """Replace the days of one listener after another."""
         days = context.asset_partition_keys
-        written: dict[str | None, _Written] = {day: _Written() for day in days}
+        written: dict[str | None, Written] = {day: Written() for day in days}
         present = keys_of(self._storage, table)
 
         def is_whole(year: str) -> bool:
@@ -161,7 +167,7 @@ class TableIOManager(dg.IOManager):
 
 
 @dataclass
-class _Written:
+class Written:
     """What an output wrote for one partition, or for all: then also how many bytes."""
 
     rows: int = 0
@@ -170,6 +176,7 @@ class _Written:
     first: Part | None = None
 
     def add(self, part: Part, size: int = 0) -> None:
+        """Count a part, of which so many bytes were written."""
         self.rows += len(part.frame)
         if self.size is not None:
             self.size += size
@@ -178,6 +185,7 @@ class _Written:
             self.first = Part(part.listener, part.frame.head(_PREVIEWED_ROWS).copy())
 
     def metadata(self, table: Table, partition: str | None, *, with_preview: bool) -> dict[str, Any]:
+        """The same as Dagster's metadata."""
         said: dict[str, Any] = {
             "dagster/row_count" if partition is None else "dagster/partition_row_count": self.rows,
             "listeners": len(self.listeners),
@@ -199,7 +207,7 @@ def _partitions_read(context: dg.InputContext) -> Collection[str] | None:
     return context.asset_partition_keys
 
 
-def _refuse_unless_meant(part: Part, table: Table, written: Mapping[str | None, _Written]) -> None:
+def _refuse_unless_meant(part: Part, table: Table, written: Mapping[str | None, Written]) -> None:
     if part.partition not in written or part.listener in written[part.partition].listeners:
         raise ValueError(
             f"The part of {table.folder} for listener {part.listener}, partition {part.partition}, is not what this "

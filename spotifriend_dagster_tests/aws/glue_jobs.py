@@ -1,0 +1,85 @@
+"""Glue's jobs on this machine: what `StartJobRun` starts is a process of the script, by the job's arguments."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.glue.models import FakeJob, FakeJobRun
+
+from spotifriend_dagster_tests.aws.server import AwsServer
+
+_SCRIPT = "spotifriend_dagster.glue_job"
+
+
+@dataclass
+class GlueJobs:
+    """The processes by run of a job; `arguments` holds what each was given."""
+
+    environment: Mapping[str, str]
+    folder: Path
+    arguments: list[dict[str, str]] = field(default_factory=list)
+    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, run: FakeJobRun) -> None:
+        """Start a run's process: no settings in its environment, as there are none in Glue."""
+        given: dict[str, str] = run.arguments or {}
+        self.arguments.append(given)
+        words = [word for pair in given.items() for word in pair]
+        with (self.folder / f"{run.job_run_id}.log").open("wb") as log:
+            self._processes[run.job_run_id] = subprocess.Popen(
+                [sys.executable, "-m", _SCRIPT, *words],
+                env=dict(self.environment),
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+            )
+
+    def status(self, run: str) -> str:
+        """How a run is, in Glue's words."""
+        code = self._processes[run].poll()
+        return "RUNNING" if code is None else "FAILED" if code else "SUCCEEDED"
+
+    def end(self) -> None:
+        """End what still runs."""
+        for process in self._processes.values():
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def glue_jobs(aws: AwsServer, folder: Path, name: str, arguments: Mapping[str, str]) -> Iterator[GlueJobs]:
+    """A job of that name and with those arguments of its own, whose runs are processes."""
+    jobs = GlueJobs({**aws.environment(), "HOME": str(folder)}, folder)
+    start, said = FakeJob.start_job_run, FakeJobRun.as_dict
+
+    def started(job: FakeJob, *given: Any, **named: Any) -> str:
+        id_: str = start(job, *given, **named)
+        jobs.start(job.get_job_run(id_))
+        return id_
+
+    def told(run: FakeJobRun) -> dict[str, Any]:
+        return {**said(run), "JobRunState": jobs.status(run.job_run_id)}
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(FakeJob, "start_job_run", started)
+        monkeypatch.setattr(FakeJobRun, "as_dict", told)
+        boto3.client("glue").create_job(
+            Name=name,
+            Role="arn:aws:iam::123456789012:role/plays",
+            Command={"Name": "glueetl", "ScriptLocation": "s3://lake/glue/glue_job.py", "PythonVersion": "3"},
+            GlueVersion="5.0",
+            DefaultArguments=dict(arguments),
+            ExecutionProperty={"MaxConcurrentRuns": 10},
+        )
+        try:
+            yield jobs
+        finally:
+            jobs.end()

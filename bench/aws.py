@@ -255,7 +255,8 @@ def bench_questions(scale: float) -> None:
         month = truth.end.to_pydatetime().replace(day=1) - timedelta(days=20)
         of_plays = (
             "SELECT track_name, COUNT(*) AS plays, SUM(ms_played) AS ms FROM plays "
-            f"WHERE listener = '{LISTENER}' AND year = {month.year} AND month(started_at) = {month.month} GROUP BY 1"
+            f"WHERE listener = '{LISTENER}' AND date_trunc('month', started_at) = TIMESTAMP '{month:%Y-%m-01}' "
+            "GROUP BY 1"
         )
         of_insight = f"SELECT * FROM top_by_period WHERE listener = '{LISTENER}' AND period = '{month:%Y-%m}'"
         of_all = {name: f"SELECT * FROM {name} WHERE listener = '{LISTENER}'" for name in insights}

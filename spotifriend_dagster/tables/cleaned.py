@@ -1,15 +1,12 @@
 """Cleaned tables: typed, with every rule of docs/metrics.md applied. Computed by `cleaning/`, stored as Parquet.
 
-The daily ones (`recent_*`) are partitioned in Dagster by the day of collection; the others are not.
+The daily ones (`recent_*`) are partitioned in Dagster by the day of collection; the others are not. Most are cut into
+files by year, and yet not partitioned by it: a query that needs all years would list a folder for each, and one that
+needs few skips the files of others by what their ends say.
 """
 
 from spotifriend_dagster.tables.declaration import Column, Table, pick
 from spotifriend_dagster.tables.raw import LISTENER
-
-
-def _year(of: str) -> Column:
-    return Column("year", "int", f"The UTC year of {of}.", nullable=False)
-
 
 _EXPORT = Column("export", "string", "SHA-256 of the export the row comes from.", nullable=False)
 _FILE = Column("file", "string", "The file inside the export.", nullable=False)
@@ -63,7 +60,7 @@ HISTORY_PLAYS = Table(
         *_TITLES,
         *_CIRCUMSTANCES,
     ),
-    partition_keys=(LISTENER, _year("`ts`")),
+    partition_keys=(LISTENER, Column("year", "int", "The UTC year of `ts`.", nullable=False)),
     year_of="ts",
 )
 
@@ -106,7 +103,7 @@ RECENT_PLAYS = Table(
         Column("copies", "bigint", "How often the day's pages repeated it, this time included.", nullable=False),
         Column("last_page", "string", "The last page of the day that held it.", nullable=False),
     ),
-    partition_keys=(LISTENER, _year("the day of collection")),
+    partition_keys=(LISTENER,),
     year_of="collected_on",
     day_of="collected_on",
 )
@@ -127,7 +124,7 @@ RECENT_PAGES = Table(
         Column("oldest_played_at", "timestamp", "The oldest `played_at` of the page, UTC; null for an empty page."),
         Column("newest_played_at", "timestamp", "The newest `played_at` of the page, UTC; null for an empty page."),
     ),
-    partition_keys=(LISTENER, _year("the day of collection")),
+    partition_keys=(LISTENER,),
     year_of="collected_on",
     day_of="collected_on",
 )
@@ -225,7 +222,7 @@ PLAYS = Table(
         Column("file", "string", "The export's file, or the raw object of the poll.", nullable=False),
         _ROW,
     ),
-    partition_keys=(LISTENER, _year("started_at")),
+    partition_keys=(LISTENER,),
     year_of="started_at",
 )
 
@@ -246,7 +243,7 @@ PLAY_HOURS = Table(
         Column("ms_played", "bigint", "Milliseconds of sound within that hour.", nullable=False),
         *pick(PLAYS, ("media", "artist_name", "is_counted", "ms_played_is_estimate")),
     ),
-    partition_keys=(LISTENER, Column("year", "int", "The year of local_date.", nullable=False)),
+    partition_keys=(LISTENER,),
     year_of="local_date",
 )
 

@@ -31,8 +31,9 @@ class Table:
 
     `columns` are those inside the files; `partition_keys` are those in the path, outermost first; `grain` are the
     columns (of either kind) that together name one row. `name` is what SQL calls it; `folder` is where its files are;
-    `year_of` is the column whose year is the partition key `year`, where the table has that key; `day_of` is the column
-    that says the day of collection of a row (a date, or its text), where the table is made day by day.
+    `year_of` is the column by whose year rows are put into files, where they are: `year` may be a partition key then,
+    and need not be. `day_of` is the column that says the day of collection of a row (a date, or its text), where the
+    table is made day by day.
     """
 
     name: str
@@ -58,8 +59,9 @@ class Table:
             self._by_name[column.name] = column
         if missing := [name for name in self.grain if name not in self._by_name]:
             raise ValueError(f"The grain of table {self.name} names {missing}, which it does not have.")
-        if (self.year_of is not None) != ("year" in self._by_name) or self.year_of not in (None, *self._by_name):
-            raise ValueError(f"Table {self.name} is partitioned by year, but not by the year of one of its columns.")
+        is_partitioned = "year" in {key.name for key in self.partition_keys}
+        if self.year_of not in self.column_names and (is_partitioned or self.year_of):
+            raise ValueError(f"Table {self.name} is cut by year, but not by the year of one of its columns.")
         if self.day_of not in (None, *self.column_names) or (self.day_of and self.year_of not in (None, self.day_of)):
             raise ValueError(f"Table {self.name} is made day by day, but no column of its files says the day.")
 

@@ -9,7 +9,6 @@ from spotifriend_dagster.tables.declaration import Column, Table, pick
 from spotifriend_dagster.tables.raw import LISTENER
 
 _COLLECTED_ON = RECENT_PLAYS.column("collected_on")
-_YEAR = RECENT_PLAYS.column("year")
 _PULLED_AT = Column("pulled_at", "timestamp", "When the answer was received, UTC.", nullable=False)
 _TIME_RANGE = Column(
     "time_range",
@@ -44,7 +43,7 @@ def _daily(name: str, description: str, grain: tuple[str, ...], *columns: Column
         description=description,
         grain=("listener", "collected_on", *grain),
         columns=(_COLLECTED_ON, _PULLED_AT, *columns),
-        partition_keys=(LISTENER, _YEAR),
+        partition_keys=(LISTENER,),
         year_of="collected_on",
         day_of="collected_on",
     )
@@ -211,7 +210,7 @@ SNAPSHOT_PULLS = Table(
         ),
         Column("rejected_rows", "bigint", "Items set aside, each with its reason in `snapshot_rejects`.", False),
     ),
-    partition_keys=(LISTENER, _YEAR),
+    partition_keys=(LISTENER,),
     year_of="collected_on",
     day_of="collected_on",
 )
@@ -247,7 +246,7 @@ PLAY_GENRES = Table(
         Column("weight", "double", "The genre's part of the listen; a listen's weights add up to 1.", nullable=False),
         Column("started_at", "timestamp", "When the play started, UTC.", nullable=False),
     ),
-    partition_keys=(LISTENER, Column("year", "int", "The UTC year of started_at.", nullable=False)),
+    partition_keys=(LISTENER,),
     year_of="started_at",
 )
 

@@ -13,7 +13,8 @@ from spotifriend_dagster.lake.catalog import FolderCatalog
 from spotifriend_dagster.lake.engine import DuckDBEngine
 from spotifriend_dagster.lake.storage import FolderStorage, StoredDocument
 from spotifriend_dagster.listeners import ListenersFile
-from spotifriend_dagster.tables.cleaned import PLAY_HOURS, PLAYS
+from spotifriend_dagster.tables.cleaned import HISTORY_PLAYS
+from spotifriend_dagster.tables.health import PIPELINE_HEALTH
 
 FIRST_DAY = date(2025, 1, 1)
 
@@ -29,9 +30,9 @@ def test_an_older_year_is_projected_as_soon_as_it_has_files(tmp_path: Path) -> N
 
     def ranges(*years: int) -> list[str]:
         for year in years:
-            storage.write(f"{PLAYS.folder}/listener=anna/year={year}/part.parquet", b"")
+            storage.write(f"{HISTORY_PLAYS.folder}/listener=anna/year={year}/part.parquet", b"")
         asset = catalog_asset(FIRST_DAY)
-        tables = [PLAYS, PLAY_HOURS]
+        tables = [HISTORY_PLAYS, PIPELINE_HEALTH]
         dg.materialize(
             [asset],
             selection=[catalog_key(table) for table in tables],
@@ -44,5 +45,5 @@ def test_an_older_year_is_projected_as_soon_as_it_has_files(tmp_path: Path) -> N
     assert ranges() == [nothing, nothing]
     assert ranges(2019, 2023) == [f"2019,{this_year}", nothing]
     assert ranges(2009, this_year + 1) == [f"2009,{this_year + 1}", nothing]
-    storage.delete([f"{PLAYS.folder}/listener=anna/year=2009/part.parquet"])
-    assert [*not_as_declared(lake, ["anna"], FIRST_DAY)] == ["plays"]
+    storage.delete([f"{HISTORY_PLAYS.folder}/listener=anna/year=2009/part.parquet"])
+    assert [*not_as_declared(lake, ["anna"], FIRST_DAY)] == ["history_plays"]

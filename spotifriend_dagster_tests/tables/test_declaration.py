@@ -19,8 +19,9 @@ HEARD = Table("heard", "cleaned", "cleaned/heard", "A table.", ("n",), (N,))
         ({"columns": (N, N)}, "declares column n twice"),
         ({"partition_keys": (N,)}, "declares column n twice"),
         ({"grain": ("n", "m")}, r"grain of table heard names \['m'\]"),
-        ({"year_of": "n"}, "partitioned by year"),
-        ({"partition_keys": (replace(N, name="year"),)}, "partitioned by year"),
+        ({"year_of": "m"}, "cut by year"),
+        ({"partition_keys": (replace(N, name="year"),)}, "cut by year"),
+        ({"day_of": "m"}, "made day by day"),
     ],
 )
 def test_a_contradiction_is_refused(change: dict[str, object], sentence: str) -> None:

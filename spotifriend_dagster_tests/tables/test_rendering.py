@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from botocore.validate import ParamValidator
 
-from spotifriend_dagster.tables.cleaned import HISTORY_REJECTS, PLAYS, RECENT_PLAYS
+from spotifriend_dagster.tables.cleaned import HISTORY_PLAYS, HISTORY_REJECTS, PLAYS, RECENT_PLAYS
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
@@ -59,20 +59,16 @@ def test_glue_would_take_every_table(table: Table) -> None:
 
 def test_each_partition_key_is_projected_as_what_it_is() -> None:
     """Out of range Athena finds nothing and says nothing: the range must hold every partition there can be."""
-    assert projection(PLAYS) == {
-        "enabled": "true",
-        "listener.type": "enum",
-        "listener.values": "anna,ben",
+    of_listeners = {"enabled": "true", "listener.type": "enum", "listener.values": "anna,ben"}
+    assert projection(PLAYS) == of_listeners
+    assert projection(HISTORY_PLAYS) == of_listeners | {
         "year.type": "integer",
         "year.range": "2006,2027",
     }
-    assert projection(PLAYS, years=[2019, 2024])["year.range"] == "2019,2026"
-    assert projection(PLAYS, years=[2027])["year.range"] == "2026,2027"
-    assert projection(PLAYS, years=[])["year.range"] == "2026,2026"
-    assert projection(RECENTLY_PLAYED, first_day=date(2025, 3, 1)) == {
-        "enabled": "true",
-        "listener.type": "enum",
-        "listener.values": "anna,ben",
+    assert projection(HISTORY_PLAYS, years=[2019, 2024])["year.range"] == "2019,2026"
+    assert projection(HISTORY_PLAYS, years=[2027])["year.range"] == "2026,2027"
+    assert projection(HISTORY_PLAYS, years=[])["year.range"] == "2026,2026"
+    assert projection(RECENTLY_PLAYED, first_day=date(2025, 3, 1)) == of_listeners | {
         "dt.type": "date",
         "dt.format": "yyyy-MM-dd",
         "dt.range": "2025-03-01,NOW",
@@ -83,8 +79,8 @@ def test_each_partition_key_is_projected_as_what_it_is() -> None:
 
 def test_where_a_partition_lies_is_said_and_not_left_to_the_engine() -> None:
     """Trino itself looked into `cleaned/plays//listener=…`, and found nothing there."""
-    template = rendered(PLAYS)["Parameters"]["storage.location.template"]
-    assert template == "lake:///cleaned/plays/listener=${listener}/year=${year}/"
+    template = rendered(HISTORY_PLAYS)["Parameters"]["storage.location.template"]
+    assert template == "lake:///cleaned/history_plays/listener=${listener}/year=${year}/"
 
 
 def test_without_listeners_and_without_partitions_nothing_is_projected() -> None:

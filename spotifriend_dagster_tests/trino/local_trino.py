@@ -112,6 +112,7 @@ def trino_over_aws(folder: Path, url: str, region: str, database: str) -> Iterat
         "hive.metastore.glue.aws-access-key": "testing",
         "hive.metastore.glue.aws-secret-key": "testing",
         "hive.partition-projection-enabled": "true",
+        "hive.recursive-directories": "true",  # as Athena has it
         "hive.parquet.time-zone": "UTC",
         "hive.table-statistics-enabled": "false",
         "hive.collect-column-statistics-on-write": "false",

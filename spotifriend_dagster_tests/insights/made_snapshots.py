@@ -67,7 +67,7 @@ def play_genres_frame(plays: pd.DataFrame) -> pd.DataFrame:
             genres = genres_of(row["artist_name"])
             rows += [
                 {
-                    **{name: row[name] for name in ("listener", "play_number", "started_at", "year")},
+                    **{name: row[name] for name in ("listener", "play_number", "started_at")},
                     "genre": genre,
                     "genre_source": source_of(row["artist_name"]),
                     "weight": 1 / len(genres),

@@ -14,6 +14,8 @@ WITHOUT_WINDOW = {
     "row_accounting",  # counts what was received
     "playlist_changes",  # tell Spotify's own snapshots, not plays
     "spotify_rank_movement",
+    "data_quality_daily",  # tell how the pipeline ran
+    "pipeline_cost",
 }
 ABOUT_PLAYS = sorted(
     name for name, insight in INSIGHTS.items() if name not in WITHOUT_WINDOW and name != "listening_coverage"

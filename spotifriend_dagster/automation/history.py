@@ -1,9 +1,10 @@
-"""Dagster's own notes of runs: what is at work now, and forgetting them all.
+"""Dagster's own notes of runs: what is at work now, what was killed, and forgetting them all.
 
 They show rows and names of listeners, in previews of what was written and in sentences of what failed; and each run is
 one of all listeners. What runs did stays in the lake's records of health.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 _DAEMON_SPEAKS_EVERY = timedelta(seconds=60)  # it does so every 30 seconds
 _LONGEST_SILENCE = timedelta(minutes=10)  # of a run that lives: no step is as long
+_GIVEN_UP_AFTER = timedelta(minutes=30)
 
 
 def at_work(instance: dg.DagsterInstance, now: datetime) -> str | None:
@@ -26,11 +28,34 @@ def at_work(instance: dg.DagsterInstance, now: datetime) -> str | None:
     spoke = [heartbeat.timestamp for heartbeat in instance.get_daemon_heartbeats().values()]
     if spoke and now.timestamp() - max(spoke) < _DAEMON_SPEAKS_EVERY.total_seconds():
         return "Dagster's daemon was at work here within the last minute"
-    for run in instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES)):
-        latest = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
-        if latest and now.timestamp() - latest[0].timestamp < _LONGEST_SILENCE.total_seconds():
+    for run, silence in _in_progress(instance, now):
+        if silence < _LONGEST_SILENCE:
             return f"a run of {run.job_name} is in progress here"
     return None
+
+
+def end_broken_off(instance: dg.DagsterInstance, now: datetime) -> list[str]:
+    """Note the end of runs that were killed, and give their ids.
+
+    Dagster notes none where runs are processes of this machine: such a run would be in progress for good, be told to
+    nobody, and keep its place among the few that the daemon lets run at once.
+
+    Args:
+        instance: whose runs.
+        now: UTC-aware.
+    """
+    ended = [run for run, silence in _in_progress(instance, now) if silence >= _GIVEN_UP_AFTER]
+    for run in ended:
+        instance.report_run_failed(run, "Nothing was heard of this run for half an hour: its process was killed.")
+    return [run.run_id for run in ended]
+
+
+def _in_progress(instance: dg.DagsterInstance, now: datetime) -> Iterator[tuple[dg.DagsterRun, timedelta]]:
+    """The runs that Dagster takes for running, and for how long each has said nothing."""
+    for run in instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES)):
+        latest = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
+        if latest:
+            yield run, timedelta(seconds=now.timestamp() - latest[0].timestamp)
 
 
 def forget_runs(instance: dg.DagsterInstance, dagster_home: Path) -> None:

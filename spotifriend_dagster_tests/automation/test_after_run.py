@@ -16,7 +16,7 @@ from spotifriend_dagster.assets.specs import every_listener_check, every_listene
 from spotifriend_dagster.automation.advice import OF_CHECKS
 from spotifriend_dagster.automation.after_run import after_run
 from spotifriend_dagster.automation.alerts import open_problems
-from spotifriend_dagster.automation.sensors import SENSORS
+from spotifriend_dagster.automation.sensors import FOLLOWING
 from spotifriend_dagster.checks.days import without_closed_day
 from spotifriend_dagster.definitions import build_definitions, build_lake
 from spotifriend_dagster.demo.listener import simulate
@@ -143,7 +143,7 @@ def test_a_run_that_is_not_known_is_nobodys(lake: Lake, instance: dg.DagsterInst
     assert records(lake) == []
 
 
-@pytest.mark.parametrize("sensor", SENSORS, ids=lambda sensor: sensor.name)
+@pytest.mark.parametrize("sensor", FOLLOWING, ids=lambda sensor: sensor.name)
 def test_the_sensors_call_it(sensor: dg.SensorDefinition, lake: Lake, instance: dg.DagsterInstance) -> None:
     """In the daemon, with the code location's own resources."""
     run = instance.get_run_by_id(run_of(instance, error="The disk is gone."))

@@ -40,8 +40,9 @@ types: .venv/installed-dev ## Types
 bench: .venv/installed-dev ## The figures of docs/performance.md, measured here
 	$(BIN)/python -m bench
 
-docs: .venv/installed ## The generated part of docs/
+docs: .venv/installed-dev ## The generated part of docs/
 	$(BIN)/python -m spotifriend_dagster.tables
+	$(BIN)/python -m spotifriend_dagster_tests.reliability
 
 constraints: ## Pin anew what pyproject.toml asks for
 	rm -rf .venv && $(PYTHON) -m venv .venv

@@ -126,6 +126,12 @@ OF_CHECKS = {
         "Request the extended streaming history at https://www.spotify.com/account/privacy/ (it takes up to 30 days) "
         "and `spotifriend import` it: the gaps that it covers close.",
     ),
+    "polls_are_understood": Advice(
+        "Spotify's answers could not be read",
+        "What they tell is in no table yet; raw keeps it, and nothing is lost.",
+        "Upgrade SpotiFriend, then `spotifriend run --from DAY`, with the day on which it began: these polls are read "
+        "anew.",
+    ),
     "polls_keep_pace": Advice(
         "Polls come too seldom for this listener",
         "Nothing need be lost yet; the next busy evening may be.",

@@ -133,6 +133,21 @@ RULES = (
         "days) and `spotifriend import` it: the gaps that it covers close.",
     ),
     Rule(
+        "polls_are_understood",
+        ("cleaned", "recent_pages"),
+        dg.AssetCheckSeverity.ERROR,  # Spotify has begun to say it otherwise: every poll from now on is unread
+        "Of the last 100 polls of a listener, none told plays of which not one could be read.",
+        """
+        WITH polls AS (
+            SELECT listener, page, rows, rejected_rows,
+                ROW_NUMBER() OVER (PARTITION BY listener ORDER BY pulled_at DESC, page DESC) AS polls_ago
+            FROM recent_pages
+        )
+        SELECT listener, page, rows FROM polls WHERE polls_ago <= 100 AND rows > 0 AND rejected_rows = rows
+        ORDER BY listener, page
+        """,
+    ),
+    Rule(
         "polls_keep_pace",
         ("cleaned", "recent_pages"),
         dg.AssetCheckSeverity.WARN,  # nothing need be lost yet; the next busy evening may be

@@ -53,6 +53,26 @@ def test_open_gaps_are_reported_with_their_cure() -> None:
     assert "https://www.spotify.com/account/privacy/" in (rule.cure or "")
 
 
+@pytest.mark.parametrize(
+    ("rows", "rejected", "polls_since", "is_told"),
+    [
+        (50, 50, 0, True),
+        (50, 50, 99, True),
+        (50, 50, 100, False),
+        (50, 49, 0, False),
+        (0, 0, 0, False),
+    ],
+)
+def test_polls_of_which_nothing_could_be_read_are_told(
+    rows: int, rejected: int, polls_since: int, is_told: bool
+) -> None:
+    """Spotify renames a field: each poll is kept, its plays are all set aside. One odd play in fifty is no change."""
+    start = pd.Timestamp("2024-03-01 12:00", tz="UTC")
+    pages = polls(*(start + pd.Timedelta(hours=n) for n in range(polls_since + 1)))
+    pages.loc[0, ["rows", "rejected_rows"]] = rows, rejected
+    assert bool(breaches("polls_are_understood", recent_pages=pages)) == is_told
+
+
 @pytest.mark.parametrize(("songs", "minutes", "is_too_rare"), [(50, 50, True), (50, 48, False), (49, 50, False)])
 def test_polls_must_keep_pace_with_the_listener(songs: int, minutes: int, is_too_rare: bool) -> None:
     """Fifty songs in 49 minutes, once, are lost to polls that usually come later; an outage is not the usual."""

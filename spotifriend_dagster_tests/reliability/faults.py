@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from spotifriend_dagster.cleaning import recent
+from spotifriend_dagster.cleaning.payloads import parse_json
 from spotifriend_dagster.collecting import pulls
 from spotifriend_dagster.collecting.records import PullLog
 from spotifriend_dagster.demo.spotify import Fault as SpotifyFault
@@ -351,6 +353,18 @@ def _more_fields(body: dict[str, Any]) -> None:
         item["track"]["popularity_by_country"] = [1, 2]
 
 
+def _renamed(body: dict[str, Any]) -> None:
+    body["plays"] = body.pop("items")
+
+
+def _upgraded(scene: Scene) -> None:
+    def newer(payload: str) -> Any:
+        answer = parse_json(payload)
+        return answer | {"items": answer["plays"]} if "plays" in answer else answer
+
+    scene.patches.setattr(recent, "parse_json", newer)
+
+
 _LEFT_OUT = f"{LISTENER}: A listener was left out of a table"
 _OTHERS = (
     Named(
@@ -414,6 +428,15 @@ _OTHERS = (
         "two new ones in every play",
         _changed_answer(_more_fields),
         "nothing is left to do: raw keeps them, and no table has them",
+    ),
+    Named(
+        "fields-renamed",
+        "Spotify's answers no longer have what is needed",
+        "the list of plays under another name",
+        _changed_answer(_renamed),
+        "once SpotiFriend is upgraded (here: taught the new name), the poll is read anew from raw",
+        f"{LISTENER}: Spotify's answers could not be read",
+        mend=_upgraded,
     ),
 )
 

@@ -21,6 +21,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 import pyarrow as pa
+import pytest
 
 from spotifriend_dagster.assets.catalog import catalog_asset
 from spotifriend_dagster.assets.cleaned import history, plays, recent_asset
@@ -66,7 +67,12 @@ def truth() -> Truth:
 
 
 class Scene(CollectedHome):
-    """A home whose runs are followed up as everywhere, with few insights; its alerts are in a file, as at home."""
+    """A home whose runs are followed up as everywhere, with few insights; its alerts are in a file, as at home.
+
+    `patches` are undone when a test is over.
+    """
+
+    patches: pytest.MonkeyPatch
 
     def __init__(self, path: Path, server: SimulatedSpotify) -> None:
         super().__init__(path, server)

@@ -43,10 +43,11 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_is_told_once_and_the_next_run_ends_right(
-    fault: Named, base: Scene, twin: dict[str, pd.DataFrame], notes: Path
+    fault: Named, base: Scene, twin: dict[str, pd.DataFrame], notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A line of docs/reliability.md."""
     scene = copied(base, base.path.parent / fault.name)
+    scene.patches = monkeypatch
     if fault.name.startswith("killed"):
         scene.keep_notes(notes)
     fault.happen(scene)

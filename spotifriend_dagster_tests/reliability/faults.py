@@ -6,11 +6,12 @@ docs/reliability.md is written from this list; `test_faults.py` holds every word
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import shutil
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +23,8 @@ from spotifriend_dagster.demo.spotify import Fault as SpotifyFault
 from spotifriend_dagster.lake import publishing, storage
 from spotifriend_dagster.lake.catalog import FolderCatalog
 from spotifriend_dagster.sources.spotify.app import SCOPES
+from spotifriend_dagster_tests.aws.server import Fault as S3Fault
+from spotifriend_dagster_tests.aws.server import Request
 from spotifriend_dagster_tests.reliability.scene import LISTENER, Scene, process, replaced
 
 RECENT = "/me/player/recently-played"
@@ -69,6 +72,7 @@ class Named:
         is_over_told: whether the next runs tell that it is over.
         lake: how the lake stands after them.
         mend: what somebody does before them; nothing else is done.
+        is_of_aws: whether it happens to a lake in AWS.
     """
 
     name: str
@@ -80,6 +84,7 @@ class Named:
     is_over_told: bool = True
     lake: str = "as the twin's"
     mend: Callable[[Scene], None] | None = None
+    is_of_aws: bool = False
     boundary: Boundary = field(default_factory=lambda: Boundary(None, ""), repr=False)
 
 
@@ -96,7 +101,7 @@ def _name(argument: Any) -> Any:
 
 
 def _until_killed(scene: Scene, job: str, name: str) -> None:
-    next(fault for fault in _KILLED if fault.name == name).boundary.mine()
+    next(fault for fault in KILLED if fault.name == name).boundary.mine()
     scene.poll() if job == "poll" else scene.rebuild()
 
 
@@ -117,7 +122,7 @@ def _killed(  # noqa: PLR0917 - a row of the table
     return Named(name, what, f"SIGKILL {made}", happen, next, f"A run of {job} broke off", boundary=boundary)
 
 
-_KILLED = (
+KILLED = (
     _killed(
         "killed-before-a-poll-is-kept",
         "A poll is killed when Spotify has answered, and nothing is kept yet",
@@ -440,4 +445,60 @@ _OTHERS = (
     ),
 )
 
-FAULTS: tuple[Named, ...] = (*_KILLED, *_SPOTIFY, *_OTHERS)
+
+def _at_s3(*faults: S3Fault) -> Callable[[Scene], None]:
+    def happen(scene: Scene) -> None:
+        assert scene.aws
+        scene.aws.faults.extend(replace(fault) for fault in faults)
+        _undisturbed(scene)
+        assert all(fault.times < _OFTEN for fault in scene.aws.faults)
+        scene.aws.faults.clear()
+
+    return happen
+
+
+def _every_third(*operations: str, key: str = "") -> Callable[[Request], bool]:
+    numbers = itertools.count()
+    return lambda asked: asked.operation in operations and key in asked.key and not next(numbers) % 3
+
+
+def _is_put_of_cleaned(asked: Request) -> bool:
+    return asked.operation == "PutObject" and "cleaned/" in asked.key
+
+
+_OFTEN = 10_000
+_S3 = (
+    Named(
+        "s3-fails-now-and-then",
+        "S3 answers with errors now and then",
+        "500 and 503 `SlowDown` to every third request that reads, writes or lists",
+        _at_s3(
+            S3Fault(_every_third("GetObject", "PutObject", "ListObjectsV2"), 500, "InternalError", _OFTEN),
+            S3Fault(_every_third("GetObject", "PutObject", "ListObjectsV2"), 503, "SlowDown", _OFTEN),
+        ),
+        "nothing is left to do: the requests were repeated",
+        is_of_aws=True,
+    ),
+    Named(
+        "s3-conflicts",
+        "S3 refuses a write that others do at the same time, or its answer is lost",
+        "409 to every third write of a raw object; 500 after every third write of a cleaned one",
+        _at_s3(
+            S3Fault(_every_third("PutObject", key="raw/"), 409, "ConditionalRequestConflict", _OFTEN),
+            S3Fault(_every_third("PutObject", key="cleaned/"), 500, "InternalError", _OFTEN, is_answer_lost=True),
+        ),
+        "nothing is left to do: the requests were repeated, and what was written twice is there once",
+        is_of_aws=True,
+    ),
+    Named(
+        "s3-fails",
+        "S3 takes nothing, for hours",
+        "500 to every write of a cleaned table, throughout a rebuild",
+        _at_s3(S3Fault(_is_put_of_cleaned, 500, "InternalError", _OFTEN)),
+        "as if the failed run had not been",
+        "rebuild failed at recent",
+        is_of_aws=True,
+    ),
+)
+
+FAULTS: tuple[Named, ...] = (*KILLED, *_SPOTIFY, *_S3, *_OTHERS)

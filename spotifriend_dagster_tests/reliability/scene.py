@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, lru_cache
 from multiprocessing.process import BaseProcess
@@ -36,6 +36,7 @@ from spotifriend_dagster.automation.runs import PROGRESS_LOGGER, RunOutcome, pro
 from spotifriend_dagster.automation.staleness import stale_days
 from spotifriend_dagster.checks.days import latest_closed_day
 from spotifriend_dagster.checks.rules import rules_across_tables
+from spotifriend_dagster.definitions import build_home
 from spotifriend_dagster.demo.exports import write_export
 from spotifriend_dagster.demo.listener import Truth, simulate
 from spotifriend_dagster.demo.spotify import SimulatedSpotify
@@ -44,6 +45,7 @@ from spotifriend_dagster.lake.storage import StorageError
 from spotifriend_dagster.partitions import days_from
 from spotifriend_dagster.tables.insight import load_insights
 from spotifriend_dagster.tables.raw import RECENTLY_PLAYED, STREAMING_HISTORY
+from spotifriend_dagster_tests.aws.server import BUCKET, REGION, AwsServer
 from spotifriend_dagster_tests.collected_home import CollectedHome
 
 LISTENER = "robin"
@@ -69,10 +71,11 @@ def truth() -> Truth:
 class Scene(CollectedHome):
     """A home whose runs are followed up as everywhere, with few insights; its alerts are in a file, as at home.
 
-    `patches` are undone when a test is over.
+    `patches` are undone when a test is over; `aws` is where the lake is, unless it is in a folder.
     """
 
     patches: pytest.MonkeyPatch
+    aws: AwsServer | None = None
 
     def __init__(self, path: Path, server: SimulatedSpotify) -> None:
         super().__init__(path, server)
@@ -191,6 +194,26 @@ def copied(base: Scene, path: Path) -> Scene:
     scene = Scene(path, base.server)
     scene.sign_in(LISTENER)
     scene.told()
+    scene.hours_later()
+    return scene
+
+
+def in_cloud(base: Scene, path: Path, aws: AwsServer) -> Scene:
+    """The same home in AWS: what was received and cleaned is taken there, and answered."""
+    base.server.clock.set(BEGUN)
+    base.server.faults.clear()
+    scene = Scene(path, base.server)
+    scene.aws = aws
+    scene.settings = scene.settings.model_copy(update={"deployment": "aws", "region": REGION, "bucket": BUCKET})
+    home = build_home(scene.settings)
+    scene.lake, scene.listeners = home.lake, home.listeners
+    scene.spotify = replace(scene.spotify, secrets=home.secrets)
+    for layer in ("raw", "cleaned", "rejects"):
+        for stored in base.lake.storage.list(layer):
+            scene.lake.storage.write(stored.key, base.lake.storage.read(stored.key))
+    scene.sign_in(LISTENER)
+    assert scene.rebuild().success
+    assert scene.told() == []
     scene.hours_later()
     return scene
 

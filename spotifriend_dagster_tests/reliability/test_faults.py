@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from botocore.retries.standard import ExponentialBackoff
 
+from spotifriend_dagster.lake import athena
+from spotifriend_dagster_tests.aws.conftest import aws  # noqa: F401 - a fixture
 from spotifriend_dagster_tests.collected_home import simulated
-from spotifriend_dagster_tests.reliability.faults import FAULTS, Named
-from spotifriend_dagster_tests.reliability.scene import BEGUN, COMPARED, LISTENER, Scene, begun, copied, truth
+from spotifriend_dagster_tests.reliability.faults import FAULTS, KILLED, Named
+from spotifriend_dagster_tests.reliability.scene import BEGUN, COMPARED, LISTENER, Scene, begun, copied, in_cloud, truth
 from spotifriend_dagster_tests.reliability.table import DOCUMENT, written
 
 
@@ -40,16 +43,30 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("notes")
 
 
+@pytest.fixture
+def scene(
+    request: pytest.FixtureRequest, fault: Named, base: Scene, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Scene]:
+    """A home of the fault's own, some hours later."""
+    path = base.path.parent / fault.name
+    if fault.is_of_aws:
+        scene = in_cloud(base, path, request.getfixturevalue("aws"))
+        monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
+        monkeypatch.setattr(athena, "_FIRST_WAIT_SECONDS", 0.02)
+    else:
+        scene = copied(base, path)
+    if fault in KILLED:
+        scene.keep_notes(request.getfixturevalue("notes"))
+    scene.patches = monkeypatch
+    yield scene
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_is_told_once_and_the_next_run_ends_right(
-    fault: Named, base: Scene, twin: dict[str, pd.DataFrame], notes: Path, monkeypatch: pytest.MonkeyPatch
+    fault: Named, scene: Scene, twin: dict[str, pd.DataFrame]
 ) -> None:
     """A line of docs/reliability.md."""
-    scene = copied(base, base.path.parent / fault.name)
-    scene.patches = monkeypatch
-    if fault.name.startswith("killed"):
-        scene.keep_notes(notes)
     fault.happen(scene)
     scene.hours_later()
     assert scene.told() == ([f"SpotiFriend: {fault.alert}"] if fault.alert else [])

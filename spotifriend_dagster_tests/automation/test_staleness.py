@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from spotifriend_dagster.automation.staleness import stale_days
+from spotifriend_dagster.automation.staleness import looked_back_to, stale_days
 from spotifriend_dagster.lake.parquet import to_parquet
 from spotifriend_dagster.lake.pulls import object_name, write_pull
 from spotifriend_dagster.lake.storage import FolderStorage
@@ -153,3 +153,18 @@ def test_a_day_of_snapshots_is_cleaned_once(lake: PolledLake):
     assert stale_days(lake.storage) == []
     lake.collect(raw.TOP_TRACKS, NOON + HOUR)
     assert stale_days(lake.storage) == ["2025-03-01"]
+
+
+def test_a_night_looks_back_a_month_and_on_mondays_to_the_beginning(lake: PolledLake):
+    """Nine thousand polls a year are nine listings each night; what was copied into an old day is found on Monday."""
+    old, recent = NOON - timedelta(days=400), NOON - timedelta(days=30)
+    lake.pull(old)
+    lake.pull(recent)
+    lake.collect(raw.TOP_TRACKS, old)
+    tuesday, monday = datetime(2025, 3, 4, 3, 20, tzinfo=UTC), datetime(2025, 3, 3, 3, 20, tzinfo=UTC)
+    everything = [f"{old:%Y-%m-%d}", f"{recent:%Y-%m-%d}"]
+    assert stale_days(lake.storage) == stale_days(lake.storage, looked_back_to(monday)) == everything
+    assert stale_days(lake.storage, looked_back_to(tuesday)) == everything, "other sources are few"
+    lake.clean_snapshots([("top_tracks", f"{old:%Y%m%dT%H%M%S}000Z")], NOON)
+    assert stale_days(lake.storage, looked_back_to(tuesday)) == everything[1:]
+    assert stale_days(lake.storage, looked_back_to(monday)) == everything

@@ -95,7 +95,7 @@ def test_order_repeats_and_splits_of_days_do_not_matter(
     assert set(content(storage, table)) <= years
 
 
-@pytest.mark.parametrize("table", TABLES, ids=str)
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_two_runs_at_once_lose_no_day(tmp_path: Path, table: Table) -> None:
     """A backfill of last year's days beside the night's run: both are there in the end, and no day of both twice."""
     storage = FolderStorage(tmp_path)

@@ -89,18 +89,22 @@ class Work:
         if self.project.settings.musicbrainz_contact:
             self.run("look_up")
         if seconds_left(self.context) >= ANSWERING_SECONDS:
-            self.rebuild()
+            self.rebuild(looked_back_to(datetime.now(UTC)))
         else:
             self.goes_on = True
             self.said.append("Asking took long: the rebuild is left to the next invocation.")
 
-    def rebuild(self) -> None:
+    def rebuild(self, since: date | None = None) -> None:
         """Clean the days that need it, in portions, and answer with the last one; for as long as there is time.
+
+        Args:
+            since: where it is given, polls of earlier days are not looked at. Whoever asks for a rebuild, or goes on
+                with one, wants all of them, whatever the day of the week is by now.
 
         Raises:
             OutOfTime: it was interrupted in the middle.
         """
-        storage, since = self.project.home.lake.storage, looked_back_to(datetime.now(UTC))
+        storage = self.project.home.lake.storage
         days = stale_days(storage, since)
         *before, last = portions(days) or [[]]
         try:

@@ -253,7 +253,7 @@ def test_what_goes_wrong_outside_of_runs_is_told_before_it_is_raised(
 ) -> None:
     """No run has a record of it, and no event."""
 
-    def fail(_storage: Any) -> list[str]:
+    def fail(*_: Any) -> list[str]:
         raise StorageError("The lake cannot be listed.")
 
     monkeypatch.setattr(work, "stale_days", fail)

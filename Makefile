@@ -25,7 +25,7 @@ deploy: .venv/installed ## Make the home on AWS, or change it, after showing wha
 	@$(BIN)/spotifriend deploy $(ARGS)
 
 test: .venv/installed-dev lint types ## Lint, types and all tests but those on Trino
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile --durations 15
 
 test-trino: .venv/installed-dev ## The SQL on a real Trino, which Athena is made of; needs a JDK, 17 or later, and Maven
 	$(BIN)/pytest -m trino

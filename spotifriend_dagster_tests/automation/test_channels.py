@@ -83,7 +83,8 @@ def test_the_address_of_a_webhook_is_told_to_nobody(
         hook.server_close()
         assert not delivered(channel, MESSAGE)
     assert len(hook.bodies) == 1
-    said = [record.getMessage() for record in caplog.records if record.name.startswith("spotifriend")]
+    # once each: another test may have left a handler that hands them on as well
+    said = list(dict.fromkeys(record.getMessage() for record in caplog.records if record.name == "spotifriend.alerts"))
     assert str(status) in said[0] and "ConnectionError" in said[1]
     assert SECRET not in "".join(said) + repr(channel)
 

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -147,6 +147,7 @@ class _Overheard:
         self._moto = moto
         self._server = server
         self._lock = threading.Lock()
+        self._conditions = threading.Lock()  # between looking and writing, moto lets others write
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         asked = _request_of(environ)
@@ -156,7 +157,9 @@ class _Overheard:
             if fault:
                 fault.times -= 1
         if fault is None:
-            return self._moto(environ, start_response)
+            is_conditional = "HTTP_IF_MATCH" in environ or "HTTP_IF_NONE_MATCH" in environ
+            with self._conditions if is_conditional else nullcontext():
+                return self._moto(environ, start_response)
         if fault.is_answer_lost:
             b"".join(self._moto(environ, lambda *_: None))
         else:

@@ -12,6 +12,7 @@ import queue
 import shutil
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 import uuid
@@ -28,7 +29,10 @@ _INVOKED = f"/2015-03-31/functions/{FUNCTION}/invocations"
 _LONGEST_SECONDS = 240
 _AS_IN_A_CONTAINER = """
 mount --bind "$1" /srv; shift
+mount --bind "$1" /media
 mount -t tmpfs tmpfs /tmp
+case "$1" in /tmp/*) mkdir -p "$1"; mount --bind /media "$1" ;; esac
+shift
 while read -r _ where _ options _; do
     case "$where" in /proc | /proc/* | /sys | /sys/* | /dev | /dev/* | /tmp) continue ;; esac
     kept=$(echo "$options" | tr , '\\n' | grep -E '^(nosuid|nodev|noexec|noatime|nodiratime|relatime)$' | paste -sd,)
@@ -37,12 +41,14 @@ done < /proc/self/mounts
 exec "$@"
 """
 _CONTAINER = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", _AS_IN_A_CONTAINER, "sh")
+_INSTALLED = sysconfig.get_path("purelib")
+"""What the root links to, which a tests' environment in /tmp would lose there."""
 
 
 def contained(root: Path, *command: str) -> list[str]:
     """A command that runs where nothing but an empty /tmp can be written, and where `root` is what Python imports."""
     # Python itself, not that of the tests' environment: what that has is not there.
-    return [*_CONTAINER, str(root), "env", "PYTHONPATH=/srv", sys._base_executable, "-S", *command]  # type: ignore[attr-defined]
+    return [*_CONTAINER, str(root), _INSTALLED, "env", "PYTHONPATH=/srv", sys._base_executable, "-S", *command]  # type: ignore[attr-defined]
 
 
 @functools.cache
@@ -52,7 +58,10 @@ def why_no_container() -> str:
         return "there is no unshare"
     probe = "touch /tmp/there && ! touch /there 2>/dev/null"
     done = subprocess.run(
-        [*_CONTAINER, str(Path(__file__).parent), "sh", "-c", probe], capture_output=True, text=True, check=False
+        [*_CONTAINER, str(Path(__file__).parent), _INSTALLED, "sh", "-c", probe],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return "" if done.returncode == 0 else f"mount namespaces are not permitted here: {done.stderr.strip()}"
 

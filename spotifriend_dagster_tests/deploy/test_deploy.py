@@ -28,7 +28,7 @@ BUCKET = "lake-of-the-tests"
 SETTINGS = {
     "SPOTIFRIEND_REGION": REGION,
     "SPOTIFRIEND_BUCKET": BUCKET,
-    "SPOTIFRIEND_PREFIX": "home",
+    "SPOTIFRIEND_PREFIX": "listening",
     "SPOTIFRIEND_SPOTIFY_CLIENT_ID": "0123456789abcdef",
 }
 NO_BUDGET = ("--set", "MonthlyBudget=0")  # ministack has none
@@ -116,7 +116,7 @@ def test_the_home_is_made_by_one_command_then_there_is_nothing_to_do_and_the_lak
     second = deployed_by_process("--yes", *NO_BUDGET)
     assert second.code == 0, second.text
     assert "spotifriend-data is as it should be" in second.text  # the address that was set before stays
-    assert f"s3://{BUCKET}/home/inbox/listener=me/" in second.text
+    assert f"s3://{BUCKET}/listening/inbox/listener=me/" in second.text
     assert aws.status("spotifriend-data") == aws.status("spotifriend-compute") == "CREATE_COMPLETE"
     _assert_kept_well(aws)
     _assert_runs(aws, digest)
@@ -125,17 +125,17 @@ def test_the_home_is_made_by_one_command_then_there_is_nothing_to_do_and_the_lak
     assert third.code == 0
     assert third.text.count("no changes") == 2, third.text
 
-    aws.client("s3").put_object(Bucket=BUCKET, Key="home/raw/once", Body=b"heard")
+    aws.client("s3").put_object(Bucket=BUCKET, Key="listening/raw/once", Body=b"heard")
     for stack in ("spotifriend-compute", "spotifriend-data"):
         aws.delete(stack)
-    assert aws.client("s3").get_object(Bucket=BUCKET, Key="home/raw/once")["Body"].read() == b"heard"
+    assert aws.client("s3").get_object(Bucket=BUCKET, Key="listening/raw/once")["Body"].read() == b"heard"
     assert aws.client("glue").get_database(Name="spotifriend")
     again = deploy("--data-only", "--yes")
     assert again.code == 0, again.text
     assert "is there already" in again.text
     assert "is taken over" in again.text
     _assert_kept_well(aws)
-    assert aws.client("s3").get_object(Bucket=BUCKET, Key="home/raw/once")["Body"].read() == b"heard"
+    assert aws.client("s3").get_object(Bucket=BUCKET, Key="listening/raw/once")["Body"].read() == b"heard"
     assert "no changes" in deploy("--data-only", "--yes").text
 
 
@@ -159,7 +159,7 @@ def _assert_runs(aws: Ministack, digest: str) -> None:
         made = lambda_.get_function(FunctionName=f"spotifriend-{job}")
         assert made["Code"]["ImageUri"].endswith(f"/spotifriend@{digest}")
         variables = made["Configuration"]["Environment"]["Variables"]
-        assert (variables["SPOTIFRIEND_BUCKET"], variables["SPOTIFRIEND_PREFIX"]) == (BUCKET, "home")
+        assert (variables["SPOTIFRIEND_BUCKET"], variables["SPOTIFRIEND_PREFIX"]) == (BUCKET, "listening")
         assert variables["SPOTIFRIEND_SPOTIFY_CLIENT_ID"] == "0123456789abcdef"
     scheduler = aws.client("scheduler")
     for job in ("poll", "daily"):

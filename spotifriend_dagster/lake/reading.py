@@ -36,10 +36,6 @@ class Reader:
         self._catalog = catalog
         self._fetched: dict[str, dict[str, bytes]] = {}
 
-    def has(self, table: str) -> bool:
-        """Whether the catalog has a table of that name."""
-        return self._catalog.get(table) is not None
-
     def query(self, sql: str) -> pyarrow.Table:
         """The rows of a query over tables that hold the listener's rows alone. Timestamps are naive, in milliseconds.
 

@@ -93,6 +93,8 @@ def test_a_first_look_at_an_empty_home(command: Command) -> None:
     """status, tables and run before the first import say how to begin, and fail at nothing."""
     assert "spotifriend import" in command("status").output
     assert command("tables").exit_code == 0
+    assert "local_hour" in command("tables", "plays").output
+    assert sentence(command("tables", "play")) == "✗ There is no table play: did you mean plays?"
     assert "spotifriend import" in sentence(command("report")) or command("report").exit_code == 0
 
 

@@ -14,6 +14,7 @@ import logging
 import os
 import sys
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -98,13 +99,22 @@ def query(session: Session, sql: str, form: str) -> None:
 
 
 @main.command()
+@click.argument("name", required=False)
 @pass_session
 @speaks_plainly
-def tables(session: Session) -> None:
-    """List the tables, with what one row of each is."""
-    from spotifriend_dagster.reports.terminal import print_tables
+def tables(session: Session, name: str | None) -> None:
+    """List the tables, with what one row of each is; or the columns of one."""
+    from spotifriend_dagster.reports.terminal import print_columns, print_tables
+    from spotifriend_dagster.tables.insight import every_table
 
-    print_tables(session.console, session.lake.catalog)
+    if name is None:
+        print_tables(session.console, session.lake.catalog)
+    elif table := every_table().get(name):
+        print_columns(session.console, table)
+    else:
+        nearly = get_close_matches(name, every_table(), 1)
+        hint = f"did you mean {nearly[0]}?" if nearly else "`spotifriend tables` lists them."
+        raise UserError(f"There is no table {name}: {hint}")
 
 
 @main.command()

@@ -53,12 +53,10 @@ def _made_of(session: Session, names: list[str], *, has_days: bool) -> list[Asse
 
     from spotifriend_dagster.assets.specs import asset_key
     from spotifriend_dagster.definitions import build_definitions
-    from spotifriend_dagster.tables.declared import DECLARED_TABLES
-    from spotifriend_dagster.tables.insight import load_insights
+    from spotifriend_dagster.tables.insight import every_table
 
     graph = build_definitions(session.settings).resolve_asset_graph()
-    insights = [insight.table for insight in load_insights().values()]
-    made = {table.name: asset_key(table) for table in (*DECLARED_TABLES, *insights) if table.layer != "raw"}
+    made = {name: asset_key(table) for name, table in every_table().items() if table.layer != "raw"}
     for name in names:
         if name not in made:
             nearly = get_close_matches(name, made, 1)

@@ -17,8 +17,7 @@ from rich.text import Text
 
 from spotifriend_dagster.reports.selections import DAYPARTS
 from spotifriend_dagster.reports.words import duration
-from spotifriend_dagster.tables.declared import DECLARED_TABLES
-from spotifriend_dagster.tables.insight import load_insights
+from spotifriend_dagster.tables.insight import every_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from spotifriend_dagster.lake.catalog import Catalog
     from spotifriend_dagster.lake.reading import Reader
+    from spotifriend_dagster.tables.declaration import Table
 
 _BAR_WIDTH = 16
 _ROWS_SHOWN = 200
@@ -294,10 +294,20 @@ def _name(said: str) -> str:
 def print_tables(console: Console, catalog: Catalog) -> None:
     """Every declared table, with its description, and whether the lake has it yet."""
     there = set(catalog.names())
-    declared = [*DECLARED_TABLES, *(insight.table for insight in load_insights().values())]
     grid = columns_of(("table", "left"), ("layer", "left"), ("", "left"), ("one row per", "left"))
     grid.columns[3].no_wrap = False
-    for table in sorted(declared, key=lambda table: (table.layer, table.name)):
+    for table in sorted(every_table().values(), key=lambda table: (table.layer, table.name)):
         grid.add_row(table.name, table.layer, "✓" if table.name in there else "·", ", ".join(table.grain))
     console.print(grid)
-    console.print("[dim]✓ in the lake. docs/data-dictionary.md describes every column.[/]")
+    console.print("[dim]✓ in the lake. `spotifriend tables NAME` shows the columns of one.[/]")
+
+
+def print_columns(console: Console, table: Table) -> None:
+    """What a table is, and its columns as SQL sees them: name, type, meaning."""
+    console.print(escape(table.description))
+    console.print(f"Grain: {', '.join(table.grain)}.")
+    grid = columns_of(("column", "left"), ("type", "left"), ("what it says", "left"))
+    grid.columns[2].no_wrap = False
+    for column in table.all_columns:
+        grid.add_row(column.name, column.type, escape(column.description))
+    console.print(grid)

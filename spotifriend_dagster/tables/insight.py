@@ -80,6 +80,11 @@ def parse_insight(name: str, text: str, known: Mapping[str, Table]) -> Insight:
     return Insight(table=table, query=query, reads=_tables_read(query, known))
 
 
+def every_table() -> dict[str, Table]:
+    """Every table of the lake by name: those that are declared in Python, and the insights'."""
+    return {table.name: table for table in (*DECLARED_TABLES, *(each.table for each in load_insights().values()))}
+
+
 def load_insights(texts: Mapping[str, str] | None = None) -> dict[str, Insight]:
     """Every insight, by name, those that others read first.
 

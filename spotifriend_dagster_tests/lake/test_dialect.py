@@ -95,6 +95,7 @@ def test_every_insight_renders_and_gives_what_its_header_declares(name: str) -> 
         ("SELECT local_hour AS h, count(*) AS n FROM plays GROUP BY h", "h is named only in this SELECT"),
         ("SELECT sum(ms_played) AS total FROM plays HAVING total > 5", "total is named only in this SELECT"),
         ("SELECT ms_played AS m, m + 1 AS n FROM plays", "m is named only in this SELECT"),
+        ("SELECT medai, count(*) AS n FROM plays GROUP BY medai", "There is no column medai; did you mean media?"),
         ("SELECT 1 FROM plays WHERE track_name = \"Don't\"", "single quotes"),
         ("SELECT 1 FROM plays WHERE ms_played = '5'", "compares bigint with varchar"),
         ("SELECT 1 FROM plays WHERE ms_played IN ('5')", "compares bigint with varchar"),

@@ -21,8 +21,15 @@ from spotifriend_dagster.lake.catalog import FolderCatalog
 from spotifriend_dagster.lake.engine import DuckDBEngine
 from spotifriend_dagster.lake.storage import FolderStorage
 from spotifriend_dagster.reports.status import print_status
-from spotifriend_dagster.reports.terminal import bar, print_answers, print_rows, print_tables, print_where_next
-from spotifriend_dagster.tables.insight import load_insights
+from spotifriend_dagster.reports.terminal import (
+    bar,
+    print_answers,
+    print_columns,
+    print_rows,
+    print_tables,
+    print_where_next,
+)
+from spotifriend_dagster.tables.insight import every_table, load_insights
 from spotifriend_dagster_tests.reports.conftest import ANA, ROBIN, TOM
 
 QUESTIONS = (
@@ -226,6 +233,15 @@ def test_tables_are_listed_with_their_grain(lake: Lake):
     for name in load_insights():
         line = next(line for line in told.splitlines() if line.startswith(f"{name} "))
         assert "✓" in line
+
+
+def test_the_columns_of_a_table_are_shown():
+    """Whoever writes a query sees each column with its type and meaning, the partition key among them."""
+    console = shown(120)
+    table = every_table()["plays"]
+    print_columns(console, table)
+    told = said(console)
+    assert all(re.search(rf"^{column.name} +{re.escape(column.type)} ", told, re.M) for column in table.all_columns)
 
 
 def test_three_lines_say_where_to_go_on(tmp_path):

@@ -179,7 +179,7 @@ class _Queries(Expressions):
             return
         if sources:
             raise InvalidSQL(f"{node.name} is a column of {' and of '.join(sources)}: write {sources[0]}.{node.name}.")
-        if any(column.alias_or_name == node.name and column.unalias() is not node for column in self._selects()):
+        if any(column.alias_or_name == node.name and column.unalias().name != node.name for column in self._selects()):
             raise InvalidSQL(f"{node.name} is named only in this SELECT: repeat its expression, or select from a WITH.")
         hint = " (a text is written in single quotes)" if node.this.meta.get("in_quotes") else ""
         end = perhaps(node.name, {name for found in columns.values() for name in found})

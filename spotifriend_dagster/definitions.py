@@ -39,7 +39,7 @@ from spotifriend_dagster.lake.catalog import FolderCatalog
 from spotifriend_dagster.lake.dialect.errors import SQLError
 from spotifriend_dagster.lake.engine import DuckDBEngine
 from spotifriend_dagster.lake.examination import Finding, examine_folder
-from spotifriend_dagster.lake.forgetting import FolderLeftovers, Results, Versions
+from spotifriend_dagster.lake.forgetting import FolderLeftovers, Versions, Written
 from spotifriend_dagster.lake.io_managers import TableIOManager
 from spotifriend_dagster.lake.moving import fetch
 from spotifriend_dagster.lake.secrets import FolderSecrets
@@ -70,8 +70,8 @@ class Home:
 
     `user_file` gives a file by its name; `user_files` gives the folder of this machine in which they all are now;
     `examine` tests what the home needs; `channels` are told of problems; `versions` is what the storage keeps of
-    objects that are gone, and `results` what the engine keeps of queries: both hold what was to be forgotten; `usage`
-    says what was asked of AWS since it was asked last.
+    objects that are gone, and `written` is of everybody, and outside of the lake: both hold what was to be forgotten;
+    `usage` says what was asked of AWS since it was asked last.
     """
 
     lake: Lake
@@ -82,7 +82,7 @@ class Home:
     examine: Callable[[], Iterator[Finding]]
     channels: tuple[Channel, ...]
     versions: Versions
-    results: Results | None = None
+    written: tuple[Written, ...] = ()
     usage: Callable[[], Mapping[str, int]] = dict
 
 
@@ -129,7 +129,7 @@ def build_aws_home(settings: Settings) -> Home:
     from spotifriend_dagster.lake.glue import GlueCatalog  # noqa: PLC0415
     from spotifriend_dagster.lake.parameters import ParameterSecrets  # noqa: PLC0415
     from spotifriend_dagster.lake.s3 import S3Storage  # noqa: PLC0415
-    from spotifriend_dagster.lake.s3_versions import QueryResults, S3Versions  # noqa: PLC0415
+    from spotifriend_dagster.lake.s3_versions import S3Versions, query_results, run_logs  # noqa: PLC0415
     from spotifriend_dagster.lake.usage import Usage  # noqa: PLC0415
 
     aws = settings.aws
@@ -149,7 +149,7 @@ def build_aws_home(settings: Settings) -> Home:
         examine=AwsExamination(clients, storage, catalog_, engine, secrets).findings,
         channels=(LogChannel(), *_topics(settings, clients), *_webhooks(settings)),
         versions=S3Versions(clients, aws.bucket, aws.prefix),
-        results=QueryResults(clients, aws.workgroup),
+        written=(query_results(clients, aws.workgroup), run_logs(clients, aws.bucket)),
         usage=usage.taken,
     )
 

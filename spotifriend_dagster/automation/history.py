@@ -4,6 +4,7 @@ They show rows and names of listeners, in previews of what was written and in se
 one of all listeners. What runs did stays in the lake's records of health.
 """
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,8 @@ import dagster as dg
 import sqlalchemy
 from dagster._core.scheduler.instigation import SensorInstigatorData
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 _DAEMON_SPEAKS_EVERY = timedelta(seconds=60)  # it does so every 30 seconds
 _LONGEST_SILENCE = timedelta(minutes=10)  # of a run that lives: no step is as long
@@ -74,6 +77,11 @@ def forget_runs(instance: dg.DagsterInstance, dagster_home: Path) -> None:
             data = SensorInstigatorData(sensor_type=state.instigator_data.sensor_type)
             instance.update_instigator_state(state.with_data(data))
     instance.wipe()
+    if isinstance(log := instance.event_log_storage, SqlEventLogStorage):
+        with log.index_connection() as connection:  # in SQLite, wiping leaves what checks said
+            connection.execute(AssetCheckExecutionsTable.delete())
+    for printed in dagster_home.glob("storage/*/compute_logs"):  # as an earlier version's instance kept it
+        shutil.rmtree(printed)
     for database in dagster_home.rglob("*.db"):
         engine = sqlalchemy.create_engine(f"sqlite:///{database}", isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:

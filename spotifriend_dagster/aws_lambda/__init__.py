@@ -20,7 +20,7 @@ from spotifriend_dagster.aws_lambda.deadline import LAST_SECONDS, Context, OutOf
 from spotifriend_dagster.aws_lambda.events import MalformedEvent, Scheduled, read_event
 from spotifriend_dagster.aws_lambda.inbox import take_in
 from spotifriend_dagster.aws_lambda.work import Work, is_own, log, project
-from spotifriend_dagster.lake.lease import Held, lease
+from spotifriend_dagster.lake.lease import IMPORTING, Held, lease
 from spotifriend_dagster.settings import SettingsError
 
 _JOBS: Mapping[str, Callable[[Work], None]] = {"poll": Work.poll, "daily": Work.daily, "rebuild": Work.rebuild}
@@ -73,7 +73,7 @@ def _do(event: Any, work: Work) -> None:
     else:
         for dropped in asked:
             name = sha256(dropped.key.encode()).hexdigest()[:16]
-            trouble += _alone(work, f"inbox-{name}", partial(take_in, work, dropped))
+            trouble += _alone(work, f"{IMPORTING}{name}", partial(take_in, work, dropped))
         if not asked:
             work.said.append("There is nothing to do: no export was dropped into the inbox.")
     _tell(

@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 from spotifriend_dagster.automation.channels import Message, delivered
 from spotifriend_dagster.aws_lambda.events import INBOX, Dropped
 from spotifriend_dagster.aws_lambda.work import Work
-from spotifriend_dagster.lake.storage import ObjectMissing, instant_name
+from spotifriend_dagster.lake.lease import FORGETTING, holder_of
+from spotifriend_dagster.lake.storage import ObjectMissing, StorageError, instant_name
 from spotifriend_dagster.settings import SettingsError
 from spotifriend_dagster.sources.errors import ExportError
 from spotifriend_dagster.sources.exports import read_export
@@ -29,9 +30,11 @@ def take_in(work: Work, dropped: Dropped) -> None:
 
     Raises:
         OutOfTime: it was interrupted; the object stays where it is.
-        StorageError: it can be neither read nor moved.
+        StorageError: it can be neither read nor moved, or somebody is being forgotten. The object stays where it is.
     """
     home = work.project.home
+    if forgetting := holder_of(home.lake.storage, FORGETTING, datetime.now(UTC)):
+        raise StorageError(f"{dropped.file} is not imported yet, because {forgetting}.")
     try:
         home.listeners.get(dropped.listener)
     except SettingsError as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 from collections import defaultdict
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -16,7 +17,6 @@ from spotifriend_dagster.cli.session import Session, UserError, pass_session, sp
 if TYPE_CHECKING:
     from spotifriend_dagster.lake.forgetting import Found
 
-_LEASES = ("poll", "rebuild")
 _LEASED_SECONDS = 3600
 _NAMED = 5
 
@@ -33,35 +33,57 @@ def forget(session: Session, listener: str, yes: bool) -> None:
     from there. At the end the whole lake is searched, and whatever is left is named.
     """
     from spotifriend_dagster.automation.history import at_work
-    from spotifriend_dagster.lake.lease import Held, lease
 
     if work := at_work(session.instance, datetime.now(UTC)):
         raise UserError(f"Nothing is forgotten, because {work}: wait until it is done, or end it, and try again.")
-    storage, holder = session.lake.storage, f"spotifriend forget on {socket.gethostname()}"
     found = _searched(session, listener, "Looking")
     _require_somebody(session, listener, found)
     session.listeners.without(listener)  # what cannot be written without them is said before anything goes
     _print_what_goes(session, listener, found)
     if not yes:
         click.confirm(f"Forget {listener} for good?", abort=True)
-    with ExitStack() as leases:
-        try:
-            for name in _LEASES:
-                leases.enter_context(
-                    lease(storage, name, holder=holder, seconds=_LEASED_SECONDS, now=datetime.now(UTC))
-                )
-        except Held as held:
-            raise UserError(
-                f"Nothing is forgotten, because {held.holder} is at work until {held.until:%Y-%m-%d %H:%M} UTC at the "
-                "latest: try again then."
-            ) from None
+    with _alone(session):
         _forget(session, listener, found)
         _require_nothing(session, listener, _searched(session, listener, "Searching", everywhere=True))
-    session.console.print(f"Nothing of {listener} is left in {session.settings.place}.", soft_wrap=True)
+    session.console.print(
+        f"Nothing of {listener} is left in {session.settings.place}. Until the next run, no table can be rolled back.",
+        soft_wrap=True,
+    )
     if session.settings.quicksight:
         session.console.print(
             "QuickSight has a copy until it is refreshed: spotifriend quicksight --refresh", soft_wrap=True
         )
+    if session.settings.deployment == "aws":
+        session.console.print(
+            "Where Dagster runs on ECS, its history of runs is in a database that only tasks reach: docs/operations.md "
+            "has the command, at “Forget a listener”.",
+            soft_wrap=True,
+        )
+
+
+@contextmanager
+def _alone(session: Session) -> Iterator[None]:
+    """Keep whatever takes a lease from working within the context.
+
+    Raises:
+        UserError: something is at work.
+    """
+    from spotifriend_dagster.lake.lease import FORGETTING, IMPORTING, Held, holder_of, lease
+
+    storage, holder = session.lake.storage, f"spotifriend forget on {socket.gethostname()}"
+    sentence = "Nothing is forgotten, because {}: try again then."
+    with ExitStack() as leases:
+        try:
+            for name in (FORGETTING, "poll", "rebuild"):
+                leases.enter_context(
+                    lease(storage, name, holder=holder, seconds=_LEASED_SECONDS, now=datetime.now(UTC))
+                )
+        except Held as held:
+            said = f"{held.holder} is at work until {held.until:%Y-%m-%d %H:%M} UTC at the latest"
+            raise UserError(sentence.format(said)) from None
+        if importing := holder_of(storage, IMPORTING, datetime.now(UTC)):
+            raise UserError(sentence.format(f"an export is being imported, and {importing}"))
+        yield
 
 
 def _forget(session: Session, listener: str, found: Found) -> None:
@@ -77,6 +99,8 @@ def _forget(session: Session, listener: str, found: Found) -> None:
     forget_runs(session.instance, session.settings.dagster_home)
     _forget_alerts(session, listener)
     session.listeners.remove(listener)
+    for written in home.written:
+        written.remove()
     home.user_files()  # what is a copy of the lake's is one of what it is now
     forget_objects(listener, found, lake.storage, home.versions)
     others = sorted(session.listeners.read())
@@ -86,8 +110,6 @@ def _forget(session: Session, listener: str, found: Found) -> None:
             lake.catalog.forget_history(table.name)
     for name in load_insights():
         forget_in_insight(name, listener, lake.catalog, lake.storage)
-    if home.results:
-        home.results.remove()
 
 
 def _forget_alerts(session: Session, listener: str) -> None:
@@ -142,7 +164,7 @@ def _require_nothing(session: Session, listener: str, found: Found) -> None:
     left += [f"the definition of {table}" for table in found.tables]
     left += ["listeners.toml"] if listener in session.listeners.read() else []
     left += ["the sign-in"] if session.spotify.is_signed_in(listener) else []
-    left += ["results of queries"] if session.home.results and session.home.results.count() else []
+    left += [written.what for written in session.home.written if written.count()]
     if left:
         named = ", ".join(left[:_NAMED]) + (f" and {len(left) - _NAMED} more" if left[_NAMED:] else "")
         raise UserError(
@@ -169,7 +191,7 @@ def _print_what_goes(session: Session, listener: str, found: Found) -> None:
         "earlier versions of objects": len(found.versions),
         "objects of everybody that name them, and are rewritten": len(found.naming),
         "definitions of tables that name them, and are rewritten": len(found.tables),
-        "results of queries, everybody's": session.home.results.count() if session.home.results else 0,
+        **{f"{written.what}, everybody's": written.count() for written in session.home.written},
         "notes of runs in Dagster, everybody's": session.instance.get_runs_count(),
         "section of listeners.toml": int(listener in session.listeners.read()),
         "sign-in to Spotify": int(session.spotify.is_signed_in(listener)),
@@ -177,4 +199,8 @@ def _print_what_goes(session: Session, listener: str, found: Found) -> None:
     for what, count in counts.items():
         if count:
             session.console.print(f"{count:,} {what}", soft_wrap=True)
-    session.console.print("It cannot be undone: copies that you made elsewhere are all that stays.", soft_wrap=True)
+    session.console.print(
+        "It cannot be undone: copies that you made elsewhere are all that stays. Versions of tables to roll back to go "
+        "for everybody, until the next run.",
+        soft_wrap=True,
+    )

@@ -57,8 +57,12 @@ class Versions(Protocol):
         """
 
 
-class Results(Protocol):
-    """What an engine has written of the answers to queries, outside of the lake's own objects: everybody's rows."""
+class Written(Protocol):
+    """What is written of everybody, outside of the lake's own objects, and not needed: answers to queries, logs."""
+
+    @property
+    def what(self) -> str:
+        """What it is, in words."""
 
     def count(self) -> int:
         """How many objects there are.

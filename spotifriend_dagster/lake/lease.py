@@ -12,6 +12,10 @@ from datetime import datetime, timedelta
 
 from spotifriend_dagster.lake.storage import ObjectMissing, Storage
 
+FORGETTING = "forget"
+"""The lease of whoever forgets a listener, with whom nothing may write: what had just gone would come back."""
+IMPORTING = "inbox-"
+"""How the names of leases begin that are for one object of the inbox each."""
 _FOLDER = "leases"
 
 
@@ -59,6 +63,26 @@ def lease(storage: Storage, name: str, *, holder: str, seconds: float, now: date
         content, version = _present(storage, key)
         if content == own:  # else it ran out, and is another's by now
             _put(storage, key, _said(holder, now), version)
+
+
+def holder_of(storage: Storage, name: str, now: datetime) -> str | None:
+    """Who holds a lease whose name begins like this, and until when; None where nobody does.
+
+    Two who must not work at once each take a lease of their own first, and look for the other's then: one of them, or
+    both, will see it.
+
+    Args:
+        storage: where leases are kept.
+        name: of the lease, or how names begin.
+        now: UTC-aware.
+
+    Raises:
+        StorageError: they cannot be read.
+    """
+    for stored in storage.list(_FOLDER):
+        if stored.key.startswith(f"{_FOLDER}/{name}") and (held := _held(_present(storage, stored.key)[0], now)):
+            return f"{held[0]} is at work until {held[1]:%Y-%m-%d %H:%M} UTC at the latest"
+    return None
 
 
 def _present(storage: Storage, key: str) -> tuple[bytes, str | None]:

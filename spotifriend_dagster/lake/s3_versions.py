@@ -1,4 +1,4 @@
-"""What a bucket keeps of objects that were replaced or deleted, and what Athena keeps of queries. Forgetting needs it.
+"""What a bucket keeps of objects that are gone, of queries, and of what runs print. Forgetting needs it.
 
 Objects as they are now belong to `s3.py`.
 """
@@ -6,17 +6,20 @@ Objects as they are now belong to `s3.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import botocore.exceptions as errors
 
 from spotifriend_dagster.lake.aws import AwsClients, translated
-from spotifriend_dagster.lake.forgetting import Version, Versions
+from spotifriend_dagster.lake.forgetting import Version, Versions, Written
 from spotifriend_dagster.lake.s3 import S3Storage
 from spotifriend_dagster.lake.storage import StorageError, StoredObject
 
+RUN_LOGS = "dagster-logs"
+"""Where in the bucket runs on ECS and Glue keep what they print: deploy/ecs/dagster.yaml says so."""
 _DELETED_AT_ONCE = 1000  # as many as DeleteObjects takes
 _RESULT = re.compile(
     r"(?:.*/)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:-manifest)?(?:\.csv|\.txt)?(?:\.metadata)?"
@@ -71,42 +74,47 @@ class S3Versions(Versions):
         return Version(said["Key"].removeprefix(self._folder), said["VersionId"], int(size))
 
 
-class QueryResults:
-    """What Athena has written of queries where a workgroup says: rows of everybody, which can be asked for again."""
+@dataclass(frozen=True)
+class WrittenObjects:
+    """Objects in buckets, below prefixes that are looked up when they are needed; those alone whose names fit."""
 
-    def __init__(self, clients: AwsClients, workgroup: str) -> None:
-        self._clients = clients
-        self._workgroup = workgroup
+    what: str
+    clients: AwsClients
+    places: Callable[[], list[tuple[str, str]]]
+    names: re.Pattern[str]
 
     def count(self) -> int:
-        """How many objects there are, those included that the bucket keeps after they were deleted.
-
-        Raises:
-            StorageError: they cannot be listed.
-        """
-        return sum(
-            len(_of_athena(results.list(""))) + len(_of_athena(kept.earlier())) for results, kept in self._places()
-        )
+        """See Written. Those are included that the bucket keeps after they were deleted."""
+        return sum(len(self._ours(there.list(""))) + len(self._ours(kept.earlier())) for there, kept in self._places())
 
     def remove(self) -> None:
-        """Remove them, and what is kept of them. Only what is named as Athena names it is touched.
-
-        Raises:
-            StorageError: one cannot be removed.
-        """
-        for results, kept in self._places():
-            results.delete(each.key for each in _of_athena(results.list("")))
-            kept.remove(_of_athena(kept.earlier()))
+        """See Written. What is kept of them goes, too."""
+        for there, kept in self._places():
+            there.delete(each.key for each in self._ours(there.list("")))
+            kept.remove(self._ours(kept.earlier()))
 
     def _places(self) -> Iterator[tuple[S3Storage, S3Versions]]:
-        """Where they are; nowhere where Athena keeps results itself, for a day."""
-        with translated(StorageError, f"The workgroup {self._workgroup} cannot be looked up"):
-            said = self._clients.client("athena").get_work_group(WorkGroup=self._workgroup)["WorkGroup"]
-        if location := said.get("Configuration", {}).get("ResultConfiguration", {}).get("OutputLocation"):
-            place = urlsplit(location)
-            where = (place.netloc, place.path.strip("/"))
-            yield S3Storage(self._clients, *where), S3Versions(self._clients, *where)
+        for bucket, prefix in self.places():
+            yield S3Storage(self.clients, bucket, prefix), S3Versions(self.clients, bucket, prefix)
+
+    def _ours(self, found: Iterable[_Keyed]) -> list[_Keyed]:
+        return [each for each in found if self.names.fullmatch(each.key)]
 
 
-def _of_athena(found: Iterable[_Keyed]) -> list[_Keyed]:
-    return [each for each in found if _RESULT.fullmatch(each.key)]
+def query_results(clients: AwsClients, workgroup: str) -> Written:
+    """What Athena has written of queries where a workgroup says: rows of everybody, which can be asked for again."""
+
+    def places() -> list[tuple[str, str]]:
+        """Nowhere where Athena keeps results itself, for a day."""
+        with translated(StorageError, f"The workgroup {workgroup} cannot be looked up"):
+            said = clients.client("athena").get_work_group(WorkGroup=workgroup)["WorkGroup"]
+        location = said.get("Configuration", {}).get("ResultConfiguration", {}).get("OutputLocation")
+        parts = urlsplit(location or "")
+        return [(parts.netloc, parts.path.strip("/"))] if location else []
+
+    return WrittenObjects("results of queries", clients, places, _RESULT)
+
+
+def run_logs(clients: AwsClients, bucket: str) -> Written:
+    """What runs have printed on ECS and Glue, of everybody."""
+    return WrittenObjects("logs of runs", clients, lambda: [(bucket, RUN_LOGS)], re.compile(".*"))

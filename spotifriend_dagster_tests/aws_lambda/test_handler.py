@@ -26,7 +26,7 @@ from spotifriend_dagster.aws_lambda.deadline import LAST_SECONDS
 from spotifriend_dagster.aws_lambda.work import ANSWERING_SECONDS, Project, portions
 from spotifriend_dagster.definitions import build_home, build_spotify
 from spotifriend_dagster.lake.io_managers import TableIOManager
-from spotifriend_dagster.lake.lease import lease
+from spotifriend_dagster.lake.lease import FORGETTING, IMPORTING, holder_of, lease
 from spotifriend_dagster.lake.pulls import write_pull
 from spotifriend_dagster.lake.storage import StorageError
 from spotifriend_dagster.partitions import days_from
@@ -349,6 +349,27 @@ def test_an_export_stays_in_the_inbox_while_trying_again_may_help(
         handler(event, Given())
     assert function.keys("inbox") == []
     assert "is made by the next run, because a step after the import failed" in function.texts()[-1]
+
+
+def test_nothing_is_imported_while_somebody_is_forgotten(function: Function) -> None:
+    """What is answered then would have the rows of whoever has just gone. It waits in the inbox, and is tried again."""
+    event = function.drop("endsong_0.json", EXPORT)
+    with lease(function.storage, FORGETTING, holder="forget on a machine", seconds=60, now=datetime.now(UTC)):
+        with pytest.raises(InvocationFailed, match=r"endsong_0\.json is not imported yet, because forget on a machine"):
+            handler(event, Given())
+        assert (function.keys("inbox"), function.keys("raw")) == (["inbox/listener=robin/endsong_0.json"], [])
+    assert handler(event, Given())["outcome"] == "done"
+    assert function.keys("inbox") == [] and len(function.keys("raw/streaming_history/listener=robin")) == 1
+
+
+def test_whoever_forgets_sees_an_export_that_is_being_imported(function: Function) -> None:
+    """Both take their lease before they look for the other's: one sees the other, whoever began first."""
+    seen: list[str | None] = []
+    function.then = lambda: seen.append(holder_of(function.storage, IMPORTING, datetime.now(UTC)))
+    handler(function.drop("endsong_0.json", EXPORT), Given())
+    (holder,) = seen
+    assert holder and holder.startswith("first is at work until ")
+    assert holder_of(function.storage, IMPORTING, datetime.now(UTC)) is None
 
 
 def test_one_export_that_fails_keeps_no_other_from_being_imported(function: Function) -> None:

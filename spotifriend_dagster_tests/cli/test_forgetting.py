@@ -91,6 +91,7 @@ def test_killed_at_any_stage_the_same_command_ends_with_nothing_left(
     """And with the other listener's files as if the forgotten one had never been, to the byte."""
     refused = said(command("forget", KIM, input="n\n"))
     assert "What goes of kim-2" in refused and "1 sign-in to Spotify" in refused and "Aborted!" in refused
+    assert "Versions of tables to roll back to go for everybody, until the next run." in refused
     assert files(home.path).keys() > files(finished_home.path).keys()
 
     delete = FolderStorage.delete
@@ -116,7 +117,9 @@ def test_killed_at_any_stage_the_same_command_ends_with_nothing_left(
             patched.setattr(owner, name, delete_some if name == "delete" else _killing(owner, name))
             with pytest.raises(Killed):
                 CliRunner().invoke(main, ["forget", KIM, "--yes"])
-    assert said(command("forget", KIM, "--yes")).endswith(f"Nothing of {KIM} is left in {home.path}.")
+    assert said(command("forget", KIM, "--yes")).endswith(
+        f"Nothing of {KIM} is left in {home.path}. Until the next run, no table can be rolled back."
+    )
     left, expected = files(home.path), files(finished_home.path)
     assert json.loads(left.pop(f"lake/{_TIMES}"))["failures"] == {"plays": "somebody: no room"}
     assert left.pop("alerts.jsonl") == f'{{"text": "{LISTENER}"}}\n'.encode()
@@ -146,13 +149,15 @@ def test_who_is_not_there_is_said_with_who_is(command: Command) -> None:
     assert "Nothing of robn is in" in said(slip) and said(slip).endswith(f"has: {KIM}, {LISTENER}. Did you mean robin?")
 
 
-def test_nothing_is_forgotten_while_something_is_at_work(command: Command, home: SimulatedHome) -> None:
-    """A run that goes on would write anew what has just gone."""
+@pytest.mark.parametrize("name", ["forget", "poll", "rebuild", "inbox-0123456789abcdef"])
+def test_nothing_is_forgotten_while_something_is_at_work(command: Command, home: SimulatedHome, name: str) -> None:
+    """A run that goes on would write anew what has just gone; so would an export that is being imported."""
     before = files(home.path)
-    with lease(home.lake.storage, "poll", holder="another machine", seconds=60, now=datetime.now(UTC)):
+    with lease(home.lake.storage, name, holder="another machine", seconds=60, now=datetime.now(UTC)):
         result = command("forget", KIM, "--yes")
     assert result.exit_code == 1
-    assert "Nothing is forgotten, because another machine is at work" in said(result)
+    assert "another machine is at work until " in said(result)
+    assert "Nothing is forgotten, because " in said(result)
     assert files(home.path) == before
 
 
@@ -190,8 +195,13 @@ def test_on_aws_nothing_is_left_in_any_service(tmp_path: Path, monkeypatch: pyte
             there.lake.catalog.put_if_different(definition_of(PLAYS, there.lake.storage, people, settings.first_day))
         there.user_files()
         s3.put_object(Bucket=BUCKET, Key=f"athena-results/{uuid.uuid4()}.csv", Body=b"rows")
+        for printed in (f"storage/{uuid.uuid4()}/compute_logs/plays.err", "pipes/1/messages"):
+            for _ in range(2):
+                s3.put_object(Bucket=BUCKET, Key=f"dagster-logs/{printed}", Body=f"{KIM}: no room".encode())
         result = CliRunner().invoke(main, ["forget", KIM, "--yes"])
-        assert said(result).endswith(f"Nothing of {KIM} is left in s3://{BUCKET}/lake.")
+        assert "4 logs of runs, everybody's" in said(result)
+        assert f"Nothing of {KIM} is left in s3://{BUCKET}/lake." in said(result)
+        assert "Where Dagster runs on ECS, its history of runs is in a database" in said(result)
         versions = s3.list_object_versions(Bucket=BUCKET)
         kept = [each["Key"] for kind in ("Versions", "DeleteMarkers") for each in versions.get(kind, [])]
         of_robin = f"lake/cleaned/plays/listener={LISTENER}/year=2024/2024.parquet"
@@ -213,10 +223,13 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dg.DagsterInsta
     return Session().instance
 
 
-@dg.asset
+@dg.asset(check_specs=[dg.AssetCheckSpec("every_listener", asset="previewed")])
 def previewed() -> dg.MaterializeResult:
-    """Shows rows."""
-    return dg.MaterializeResult(metadata={"preview": dg.MetadataValue.md("| kim-2 | Song |")})
+    """Shows rows, and who was left out."""
+    left_out = dg.AssetCheckResult(check_name="every_listener", passed=False, metadata={KIM: "no room"})
+    return dg.MaterializeResult(
+        metadata={"preview": dg.MetadataValue.md(f"| {KIM} | Song |")}, check_results=[left_out]
+    )
 
 
 def sensor_state() -> InstigatorState:
@@ -233,9 +246,12 @@ def test_dagsters_notes_name_nobody_any_more_and_go_on(instance: dg.DagsterInsta
     instance.add_instigator_state(sensor_state())
 
     def named() -> list[str]:
-        return [str(path) for path in tmp_path.rglob("*") if path.is_file() and b"kim-2" in path.read_bytes()]
+        return [str(path) for path in tmp_path.rglob("*") if path.is_file() and KIM.encode() in path.read_bytes()]
 
     ran = job.execute_in_process(instance=instance)
+    printed = tmp_path / "dagster" / "storage" / ran.run_id / "compute_logs" / "previewed.err"
+    printed.parent.mkdir(parents=True)
+    printed.write_text(f"{KIM}: no room")  # as the instance of an earlier version captured it
     assert named() and history.at_work(instance, datetime.now(UTC)) is None
     history.forget_runs(instance, tmp_path / "dagster")
     assert named() == []

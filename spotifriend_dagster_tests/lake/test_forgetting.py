@@ -22,7 +22,7 @@ from spotifriend_dagster.lake.forgetting import (
 from spotifriend_dagster.lake.mentions import names, without
 from spotifriend_dagster.lake.publishing import Published, rollback
 from spotifriend_dagster.lake.s3 import S3Storage
-from spotifriend_dagster.lake.s3_versions import QueryResults, S3Versions
+from spotifriend_dagster.lake.s3_versions import S3Versions, query_results
 from spotifriend_dagster.tables.cleaned import PLAYS
 from spotifriend_dagster.tables.rendering import glue_table_input
 from spotifriend_dagster_tests.aws.server import BUCKET, WORKGROUP
@@ -227,7 +227,7 @@ def test_no_version_in_a_bucket_is_left(clients: AwsClients, tmp_path: Path) -> 
     storage, kept, results = (
         S3Storage(clients, BUCKET, "lake"),
         S3Versions(clients, BUCKET, "lake"),
-        QueryResults(clients, WORKGROUP),
+        query_results(clients, WORKGROUP),
     )
     catalog = MadeLake(tmp_path / "lake").catalog
     of_bert = "cleaned/plays/listener=bert/year=2024/part.parquet"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,7 +17,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +26,7 @@ from typing import Any, TypeVar
 
 import boto3
 import dagster as dg
+import psycopg2
 import pytest
 from dagster._core.scheduler.instigation import InstigatorType, TickData, TickStatus
 
@@ -324,3 +326,41 @@ def test_the_history_is_in_the_database_and_nothing_is_written_beside_the_config
         assert again.run_retries_enabled and again.run_monitoring_enabled and not again.telemetry_enabled
     files = {path.name for path in (ecs.folder / "instance").rglob("*") if path.is_file()}
     assert files == {"dagster.yaml", "workspace.yaml"}
+
+
+@dg.asset(check_specs=[dg.AssetCheckSpec("every_listener", asset="previewed")])
+def previewed() -> dg.MaterializeResult:
+    """Shows rows, and who was left out."""
+    left_out = dg.AssetCheckResult(check_name="every_listener", passed=False, metadata={"kim-2": "no room"})
+    return dg.MaterializeResult(metadata={"preview": dg.MetadataValue.md("| kim-2 | Song |")}, check_results=[left_out])
+
+
+@pytest.mark.slow
+def test_the_task_of_the_guide_forgets_who_is_named_in_the_history(ecs: Ecs) -> None:
+    """As docs/operations.md gives it, in any table of the database; then runs are noted as before."""
+    job = dg.Definitions([previewed]).resolve_implicit_global_asset_job_def()
+    assert job.execute_in_process(instance=ecs.instance, tags={"listener": "kim-2"}).success
+    assert {"event_logs", "asset_check_executions", "run_tags"} <= tables_that_name("kim-2", ecs.environment)
+
+    guide = (DEPLOY.parent / "docs" / "operations.md").read_text("utf-8")
+    (overrides,) = re.findall(r"--overrides '(.*)'", guide)
+    (overridden,) = json.loads(overrides)["containerOverrides"]
+    assert overridden["name"] == "run"
+    subprocess.run([sys.executable, "-m", *overridden["command"]], check=True, capture_output=True, timeout=120)
+    assert tables_that_name("kim-2", ecs.environment) == set()
+    assert job.execute_in_process(instance=ecs.instance).success
+    assert ecs.instance.get_latest_materialization_event(previewed.key) is not None
+
+
+def tables_that_name(listener: str, environment: dict[str, str]) -> set[str]:
+    """The tables of Dagster's database that have a row in which a listener is named."""
+    said = {name: environment[f"DAGSTER_PG_{name.upper()}"] for name in ("host", "port", "user", "password")}
+    connection = psycopg2.connect(**said, dbname=environment["DAGSTER_PG_DATABASE"])
+    with closing(connection), connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        found = set()
+        for (table,) in cursor.fetchall():
+            cursor.execute(f'SELECT COUNT(*) FROM "{table}" AS each WHERE each::text LIKE %s', (f"%{listener}%",))
+            if cursor.fetchone()[0]:
+                found.add(table)
+    return found

@@ -127,6 +127,7 @@ def build_aws_home(settings: Settings) -> Home:
     from spotifriend_dagster.lake.aws import AwsClients  # noqa: PLC0415
     from spotifriend_dagster.lake.aws_examination import AwsExamination  # noqa: PLC0415
     from spotifriend_dagster.lake.glue import GlueCatalog  # noqa: PLC0415
+    from spotifriend_dagster.lake.in_process import IN_PROCESS_BYTES, ThriftyEngine  # noqa: PLC0415
     from spotifriend_dagster.lake.parameters import ParameterSecrets  # noqa: PLC0415
     from spotifriend_dagster.lake.s3 import S3Storage  # noqa: PLC0415
     from spotifriend_dagster.lake.s3_versions import S3Versions, query_results, run_logs  # noqa: PLC0415
@@ -138,7 +139,8 @@ def build_aws_home(settings: Settings) -> Home:
     clients = AwsClients(aws.region, usage)
     storage = S3Storage(clients, aws.bucket, aws.prefix, aws.kms_key)
     catalog_ = GlueCatalog(clients, aws.glue_database)
-    engine = AthenaEngine(clients, storage, catalog_, database=aws.glue_database, workgroup=aws.workgroup)
+    athena = AthenaEngine(clients, storage, catalog_, database=aws.glue_database, workgroup=aws.workgroup)
+    engine = ThriftyEngine(athena, storage, catalog_, below_bytes=IN_PROCESS_BYTES)
     secrets = ParameterSecrets(clients, aws.parameter_prefix, aws.kms_key)
     return Home(
         lake=Lake(storage, catalog_, engine),
@@ -146,7 +148,7 @@ def build_aws_home(settings: Settings) -> Home:
         listeners=ListenersFile(StoredDocument(storage, f"{USER_FILES}/{settings.listeners_file.name}")),
         user_file=lambda name: StoredDocument(storage, f"{USER_FILES}/{name}"),
         user_files=partial(fetch, storage, USER_FILES, settings.home / USER_FILES),
-        examine=AwsExamination(clients, storage, catalog_, engine, secrets).findings,
+        examine=AwsExamination(clients, storage, catalog_, athena, secrets).findings,
         channels=(LogChannel(), *_topics(settings, clients), *_webhooks(settings)),
         versions=S3Versions(clients, aws.bucket, aws.prefix),
         written=(query_results(clients, aws.workgroup), run_logs(clients, aws.bucket)),

@@ -1,7 +1,7 @@
 """Insight assets: one for each SQL file in `insights/`. Writing, auditing, publishing belong to `lake/`."""
 
 from collections.abc import Iterator
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -15,7 +15,7 @@ from spotifriend_dagster.assets.specs import (
     declaration_check,
     table_metadata,
 )
-from spotifriend_dagster.lake.publishing import Publication, States, publish
+from spotifriend_dagster.lake.publishing import Publication, publish
 from spotifriend_dagster.lake.reading import query_rows
 from spotifriend_dagster.reports.charts import CHARTED, draw, picture
 from spotifriend_dagster.reports.figures import Figures, read_rows
@@ -30,12 +30,6 @@ _CATALOGUED = {table.name: table for table in CATALOGUED}
 def read_key(name: str, insights: dict[str, Insight]) -> dg.AssetKey:
     """The asset that a query depends on when it reads the table `name`."""
     return asset_key(insights[name].table) if name in insights else catalog_key(_CATALOGUED[name])
-
-
-@lru_cache(maxsize=1)
-def _states(lake: Lake, _run_id: str) -> States:
-    """Those of a run: a table is made before anything reads it, so that one look at its files is enough."""
-    return States(lake.catalog, lake.storage)
 
 
 def insight_asset(insight: Insight, insights: dict[str, Insight]) -> dg.AssetsDefinition:
@@ -53,7 +47,7 @@ def insight_asset(insight: Insight, insights: dict[str, Insight]) -> dg.AssetsDe
         check_specs=[declaration_check(table)],
     )
     def publish_insight(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
-        publication = publish(insight, lake.engine, lake.catalog, lake.storage, _states(lake, context.run.run_id))
+        publication = publish(insight, lake.engine, lake.catalog, lake.storage, lake.states(context.run.run_id))
         yield _check_result(publication)
         if publication.outcome == "failed_audits":
             faults = ", ".join(audit.name for audit in publication.audits if audit.blocks)

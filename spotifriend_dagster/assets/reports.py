@@ -25,9 +25,10 @@ def listening_summary(
     """Write every listener's page."""
     failures: dict[str, str] = {}
     pages: dict[str, str] = {}
+    files = lake.states(context.run.run_id).files
     for person in listeners.read().values():
         try:
-            pages[person.id] = write_summary(lake.reader(person.id), lake.storage, person.display_name, "all")
+            pages[person.id] = write_summary(lake.reader(person.id, files), lake.storage, person.display_name, "all")
         except NothingYet:
             context.log.info("Nothing of %s is in the lake yet", person.id)
         except Exception as error:

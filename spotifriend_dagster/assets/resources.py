@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
 from spotifriend_dagster.cleaning.time_zones import ZoneHistory
 from spotifriend_dagster.lake.catalog import Catalog
 from spotifriend_dagster.lake.engine import Engine
+from spotifriend_dagster.lake.files import Files
+from spotifriend_dagster.lake.publishing import States
 from spotifriend_dagster.lake.reading import Reader
 from spotifriend_dagster.lake.storage import Storage
 from spotifriend_dagster.sources.musicbrainz import MusicBrainz
@@ -21,9 +24,18 @@ class Lake:
     catalog: Catalog
     engine: Engine
 
-    def reader(self, listener: str) -> Reader:
-        """What answers questions about one listener, over the ports of storage and catalog."""
-        return Reader(self.storage, self.catalog, listener)
+    def reader(self, listener: str, files: Files | None = None) -> Reader:
+        """What answers questions about one listener; `files` are those of the run that asks, looked up anew without."""
+        return Reader(files or Files(self.storage), self.catalog, listener)
+
+    def states(self, run_id: str) -> States:
+        """The tables that a run's queries read. Of use where each is made before anything of the run reads it."""
+        return _states(self, run_id)
+
+
+@lru_cache(maxsize=1)
+def _states(lake: Lake, _run_id: str) -> States:
+    return States(lake.catalog, lake.storage)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from spotifriend_dagster.lake import dialect
 from spotifriend_dagster.lake.aws import AwsClients, translated
 from spotifriend_dagster.lake.catalog import Catalog, CatalogTable
 from spotifriend_dagster.lake.dialect.types import OF_GLUE
-from spotifriend_dagster.lake.engine import Engine, EngineError, QueryFailed
+from spotifriend_dagster.lake.engine import Engine, EngineError, QueryFailed, Unloaded
+from spotifriend_dagster.lake.files import Files
 from spotifriend_dagster.lake.parquet import UnreadableFile
 from spotifriend_dagster.lake.publishing import Published
 from spotifriend_dagster.lake.queries import check_columns, quoted, schema_of, tables_of, text
@@ -93,7 +94,7 @@ class AthenaEngine(Engine):
             content = read_object(self._clients.client("s3"), place.netloc, place.path.removeprefix("/"))
         return _typed(content, outputs)
 
-    def unload(self, sql: str, table: Table, prefix: str) -> int | None:
+    def unload(self, sql: str, table: Table, prefix: str, files: Files | None = None) -> Unloaded:
         """See Engine. Athena writes into a hundred partitions at most, and only where nothing is.
 
         So of more listeners they are unloaded a hundred at a time, each into a folder of its own, and then moved.
@@ -103,7 +104,8 @@ class AthenaEngine(Engine):
         folder = f"{prefix.rstrip('/')}/"
         listeners = _listeners(tables.values())
         if not table.partition_keys or len(listeners) <= _MOST_PARTITIONS:
-            return self._unload(sql, table, folder)
+            bytes_scanned = self._unload(sql, table, folder)
+            return Unloaded(self._storage.list(folder), bytes_scanned)
         bytes_scanned = 0
         for first in range(0, len(listeners), _MOST_PARTITIONS):
             some = ", ".join(map(text, listeners[first : first + _MOST_PARTITIONS]))
@@ -113,7 +115,7 @@ class AthenaEngine(Engine):
             for key in unloaded:
                 self._storage.write(folder + key.removeprefix(moved_from), self._storage.read(key))
             self._storage.delete(unloaded)
-        return bytes_scanned
+        return Unloaded(self._storage.list(folder), bytes_scanned)
 
     def _unload(self, sql: str, table: Table, folder: str, where: str = "") -> int:
         """Unload a query into an empty folder; how many bytes were read for it."""

@@ -7,7 +7,7 @@ from version to version is `publishing.py`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -72,6 +72,19 @@ class CatalogTable:
     def parameters(self) -> dict[str, str]:
         """The table's properties: what Athena reads (projection), and what publishing notes."""
         return dict(self.table_input.get("Parameters", {}))
+
+    def has_partition(self, values: Mapping[str, str]) -> bool:
+        """Whether these values of the partition keys are among those of the properties: Athena finds no others."""
+        said = self.parameters
+        for key in self.keys:
+            if enum := said.get(f"projection.{key}.values"):
+                if values[key] not in enum.split(","):
+                    return False
+            elif said.get(f"projection.{key}.type") == "integer":
+                first, last = map(int, said[f"projection.{key}.range"].split(","))
+                if not first <= int(values[key]) <= last:
+                    return False
+        return True
 
 
 class Catalog(Protocol):

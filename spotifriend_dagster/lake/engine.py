@@ -6,18 +6,20 @@ What a query may say and what it means is `dialect/`; which version of a table i
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Protocol
 
 from spotifriend_dagster.lake import dialect
 from spotifriend_dagster.lake.catalog import Catalog, CatalogTable
+from spotifriend_dagster.lake.files import Files
 from spotifriend_dagster.lake.parquet import UnreadableFile
 from spotifriend_dagster.lake.queries import NO_VALUE, check_columns, quoted, schema_of, tables_of, text
-from spotifriend_dagster.lake.storage import FolderStorage, StoredObject
+from spotifriend_dagster.lake.storage import FolderStorage, Storage, StoredObject
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.rendering import arrow_schema
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 RESULT_FILE = "part-0.parquet"
-"""The name of the file that `unload` writes."""
+"""The name of a file that `unload` writes in process."""
 
 _DUCKDB_TYPES = {
     "string": "VARCHAR",
@@ -49,6 +51,14 @@ class QueryFailed(EngineError):
     """The query is a good one, but failed on the data that it met."""
 
 
+@dataclass(frozen=True)
+class Unloaded:
+    """What `unload` wrote; `bytes_scanned` is what Athena read for it, and is paid for: None where there is none."""
+
+    files: Sequence[StoredObject]
+    bytes_scanned: int | None = None
+
+
 class Engine(Protocol):
     """Runs SQL in Athena's dialect over the tables of the catalog, as they are when it starts."""
 
@@ -61,14 +71,17 @@ class Engine(Protocol):
             UnreadableFile: a file does not hold what the catalog says of its table.
         """
 
-    def unload(self, sql: str, table: Table, prefix: str) -> int | None:
+    def unload(self, sql: str, table: Table, prefix: str, files: Files | None = None) -> Unloaded:
         """Write the rows of a query as Parquet into the empty folder `prefix`, in the columns and types of `table`.
 
         Each value of the table's partition key, where it has one, has a folder of its own. In each file the rows are
         ordered by the table's grain; of no rows there is no file.
 
-        Returns:
-            The bytes that were read for it, where the engine counts them: what Athena is paid for.
+        Args:
+            sql: the query.
+            table: what its rows are to be.
+            prefix: the folder.
+            files: those of the run that this is part of; looked up anew without.
 
         Raises:
             SQLError: the query is refused, or does not give the columns of the declaration.
@@ -103,29 +116,20 @@ class DuckDBEngine(Engine):
         tables = tables_of(sql, self._catalog)
         return in_milliseconds(self._run(dialect.to_duckdb(sql, schema_of(tables)), tables))
 
-    def unload(self, sql: str, table: Table, prefix: str) -> None:
-        """See Engine. Equal rows give equal files. What is read is not counted."""
-        import pyarrow as pa  # noqa: PLC0415 - heavy
-
+    def unload(self, sql: str, table: Table, prefix: str, files: Files | None = None) -> Unloaded:
+        """See Engine."""
         tables = tables_of(sql, self._catalog)
         check_columns(dialect.output_types(sql, schema_of(tables)), table)
-        order = dict.fromkeys([*(key.name for key in table.partition_keys), *table.grain])
-        ordered = f"FROM ({dialect.to_duckdb(sql, schema_of(tables))}) ORDER BY {', '.join(map(quoted, order))}"
-        found = self._run(ordered, tables)
-        try:
-            declared = found.select(table.column_names).cast(arrow_schema(table))
-        except pa.ArrowInvalid as error:
-            raise QueryFailed(f"The rows do not fit table {table.name}: {_sentence(error)}") from error
-        for folder, first, rows in _parts(found, table):
-            content = _parquet(declared.slice(first, rows))
-            self._storage.write(f"{prefix.rstrip('/')}/{folder}{RESULT_FILE}", content)
+        found = self._run(in_order(dialect.to_duckdb(sql, schema_of(tables)), table), tables, files)
+        return Unloaded(write_rows(found, table, prefix, self._storage))
 
     def column_lineage(self, sql: str) -> dict[str, tuple[tuple[str, str], ...]]:
         """See Engine."""
         return dialect.column_lineage(sql, schema_of(tables_of(sql, self._catalog)))
 
-    def _run(self, duckdb_sql: str, tables: Mapping[str, CatalogTable]) -> pyarrow.Table:
-        views = {name: self._files_as_sql(name, table) for name, table in tables.items()}
+    def _run(self, duckdb_sql: str, tables: Mapping[str, CatalogTable], files: Files | None = None) -> pyarrow.Table:
+        listing = files or Files(self._storage)
+        views = {name: self._files_as_sql(name, table, listing) for name, table in tables.items()}
         with self._lock:
             cursor = self._connection.cursor()
         try:
@@ -149,11 +153,11 @@ class DuckDBEngine(Engine):
         connection.execute("SET lock_configuration = true")
         return connection
 
-    def _files_as_sql(self, name: str, table: CatalogTable) -> str:
+    def _files_as_sql(self, name: str, table: CatalogTable, listing: Files) -> str:
         """DuckDB SQL that reads a table's files, with its columns and types as the catalog has them."""
         columns, keys = _columns(table)
         form = table.parameters["classification"]
-        stored = self._storage.list(self._storage.key_of(table.location))
+        stored = listing.list(listing.key_of(table.location))
         files = [file for file in stored if file.key.endswith(_SUFFIXES[form])]
         if not files:
             nothing = ", ".join(f"CAST(NULL AS {type_}) AS {quoted(key)}" for key, type_ in {**columns, **keys}.items())
@@ -201,6 +205,33 @@ class DuckDBEngine(Engine):
         except (pa.ArrowInvalid, OSError) as error:
             raise UnreadableFile(f"{file.key} is no whole Parquet file: {_sentence(error)}") from error
         return {field.name: _duckdb_type(field.type) for field in schema}
+
+
+def in_order(duckdb_sql: str, table: Table) -> str:
+    """DuckDB's SQL with its rows in the order of a table's files: by the partition key, then by the grain."""
+    order = dict.fromkeys([*(key.name for key in table.partition_keys), *table.grain])
+    return f"FROM ({duckdb_sql}) ORDER BY {', '.join(map(quoted, order))}"
+
+
+def write_rows(found: pyarrow.Table, table: Table, prefix: str, storage: Storage) -> list[StoredObject]:
+    """Write rows that are `in_order` as `Engine.unload` does; equal rows give equal files.
+
+    Raises:
+        QueryFailed: they do not fit the table.
+        StorageFull: no space is left.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+
+    try:
+        declared = found.select(table.column_names).cast(arrow_schema(table))
+    except pa.ArrowInvalid as error:
+        raise QueryFailed(f"The rows do not fit table {table.name}: {_sentence(error)}") from error
+    written = []
+    for folder, first, rows in _parts(found, table):
+        key, content = f"{prefix.rstrip('/')}/{folder}{RESULT_FILE}", _parquet(declared.slice(first, rows))
+        storage.write(key, content)
+        written.append(StoredObject(key, len(content), datetime.now(UTC)))
+    return written
 
 
 def _parts(found: pyarrow.Table, table: Table) -> list[tuple[str, int, int]]:

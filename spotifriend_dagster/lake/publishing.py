@@ -12,12 +12,14 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 from spotifriend_dagster.lake.audits import Audit, audit_declaration, audit_listener, audit_rows, together
 from spotifriend_dagster.lake.catalog import Catalog, CatalogConflict, CatalogTable, TableInput
+from spotifriend_dagster.lake.files import Files
 from spotifriend_dagster.lake.storage import Storage, StoredObject, instant_name, path_values
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.insight import Insight
@@ -109,7 +111,7 @@ class Publication:
 
     `outcome` is `published`; `failed_audits`: readers stay on the version before, and the new one can be looked at in
     its folder for a day; or `pinned`: it passed, but the table is held back by a rollback until it is released.
-    `bytes_scanned` is what the engine read for it, where it counts that.
+    `bytes_scanned` is what Athena read for it: 0 where it was made in process; None where there is no Athena.
     """
 
     table: Table
@@ -128,11 +130,12 @@ def version_folder(table: Table, version: str) -> str:
 
 
 class States:
-    """The states of the tables that one run's queries read. That of files is looked up once for all of them: a table
-    that others change meanwhile is noted as older than what is read, and never as newer.
+    """The tables that one run's queries read, and their states. Files are looked up once for all of them: a table that
+    others change meanwhile is noted as older than what is read, and never as newer.
     """
 
     def __init__(self, catalog: Catalog, storage: Storage) -> None:
+        self.files = Files(storage)
         self._catalog = catalog
         self._storage = storage
         self._of_files: dict[str, Input] = {}
@@ -141,10 +144,18 @@ class States:
         """The state of a table, see `state_of`."""
         if name in self._of_files:
             return self._of_files[name]
-        state = state_of(name, self._catalog, self._storage)
+        state = state_of(name, self._catalog, self.files)
         if Published.of(self._catalog.get(name)) is None:  # insights are published one after the other
             self._of_files[name] = state
         return state
+
+    def versions(self, table: Table) -> list[StoredObject]:
+        """The files of an insight's versions, as they were when those of the first insight were asked for."""
+        return [stored for stored in self._insights if stored.key.startswith(f"{table.folder}/")]
+
+    @cached_property
+    def _insights(self) -> list[StoredObject]:
+        return self._storage.list("insights")
 
 
 def publish(
@@ -169,16 +180,16 @@ def publish(
     version = f"{instant_name(_now())}-{secrets.token_hex(3)}"
     folder = version_folder(table, version)
     try:
-        bytes_scanned = engine.unload(insight.query, table, folder)
+        unloaded = engine.unload(insight.query, table, folder, states.files)
     except Exception:
         storage.delete(stored.key for stored in storage.list(folder))  # a full disk must not stay full
         raise
     before = Published.of(catalog.get(table.name))
-    stored = storage.list(table.folder)  # once, for what is new and for what is old
-    content = _content([file for file in stored if file.key.startswith(folder)], table, storage)
+    states.files.add(folder, unloaded.files)
+    content = _content(unloaded.files, table, states.files)
     audits = (*content.audits, audit_rows(content.rows, before.rows if before else None))
     uri = storage.uri(folder)
-    publication = Publication(table, version, uri, content, bytes_scanned, audits, inputs, "failed_audits")
+    publication = Publication(table, version, uri, content, unloaded.bytes_scanned, audits, inputs, "failed_audits")
     if any(audit.blocks for audit in audits):
         return publication
 
@@ -194,7 +205,7 @@ def publish(
         _compare_and_set(table.name, catalog, moved)
     except _Pinned:
         return replace(publication, outcome="pinned")
-    _remove_old(stored, table, catalog, storage)
+    _remove_old(states.versions(table), table, catalog, storage)
     return replace(publication, outcome="published")
 
 
@@ -255,14 +266,14 @@ def _compare_and_set(
     return table_input
 
 
-def state_of(name: str, catalog: Catalog, storage: Storage) -> Input:
+def state_of(name: str, catalog: Catalog, files: Files | Storage) -> Input:
     """The state of a table that a query reads: of an insight its version, of any other its files."""
     definition = catalog.get(name)
     if definition is None:
         return Input("", "")  # the engine refuses the query, and names what it may read
     if published := Published.of(definition):
         return Input(published.moved_at, published.version)
-    stored = storage.list(storage.key_of(definition.location))
+    stored = files.list(files.key_of(definition.location))
     listing = "\n".join(f"{file.key} {file.size} {_iso(file.modified)}" for file in stored)
     newest = max((file.modified for file in stored), default=None)
     return Input(_iso(newest) if newest else "", sha256(listing.encode()).hexdigest()[:16])
@@ -282,12 +293,12 @@ def listeners_of(stored: Iterable[StoredObject]) -> list[str]:
     return sorted({said["listener"] for file in stored if "listener" in (said := path_values(file.key))})
 
 
-def _content(stored: Sequence[StoredObject], table: Table, storage: Storage) -> Content:
+def _content(stored: Sequence[StoredObject], table: Table, files: Files) -> Content:
     """What a version holds, read and audited listener by listener: all of them at once may be more than fits."""
     sample, rows = arrow_schema(table).empty_table(), 0
     audits = []
-    for listener, files in groupby(stored, lambda file: path_values(file.key)["listener"]):
-        found = _read(files, storage)
+    for listener, of_listener in groupby(stored, lambda file: path_values(file.key)["listener"]):
+        found = _read(of_listener, files)
         sample, rows = found if not rows else sample, rows + found.num_rows
         audits.append((listener, audit_listener(found, table, listener)))
     size = sum(file.size for file in stored)
@@ -295,14 +306,14 @@ def _content(stored: Sequence[StoredObject], table: Table, storage: Storage) -> 
     return Content(tuple(listeners_of(stored)), sample, rows, size, together(audits))
 
 
-def _read(files: Iterable[StoredObject], storage: Storage) -> pyarrow.Table:
+def _read(stored: Iterable[StoredObject], files: Files) -> pyarrow.Table:
     """What Parquet files hold, as they hold it."""
     import pyarrow as pa  # noqa: PLC0415 - heavy
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     # Athena packs instants into the 96 bits of old, of which Arrow makes nanoseconds by itself.
     opened = (
-        pq.ParquetFile(pa.BufferReader(storage.read(file.key)), coerce_int96_timestamp_unit="ms") for file in files
+        pq.ParquetFile(pa.BufferReader(files.read(file.key)), coerce_int96_timestamp_unit="ms") for file in stored
     )
     return pa.concat_tables([file.read() for file in opened])
 

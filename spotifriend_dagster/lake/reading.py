@@ -1,21 +1,22 @@
-"""Questions about one listener, answered in this process from the files themselves: in both homes by the same code.
+"""Questions about small tables, answered in this process from the files themselves: in both homes by the same code.
 
-A listener's part of a table is small, and a query engine is paid for ten megabytes at least. Questions about everybody,
-and what makes tables, belong to `engine.py`.
+One listener's part of a table is small, and a query engine is paid for ten megabytes at least. Tables are made by
+`engine.py` and `in_process.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
 from spotifriend_dagster.lake import dialect
 from spotifriend_dagster.lake.catalog import Catalog, CatalogTable
 from spotifriend_dagster.lake.engine import failures_said, in_milliseconds
+from spotifriend_dagster.lake.files import Files
 from spotifriend_dagster.lake.parquet import UnreadableFile
 from spotifriend_dagster.lake.queries import schema_of, tables_of
-from spotifriend_dagster.lake.storage import Storage, path_values
+from spotifriend_dagster.lake.storage import StoredObject, path_values
 from spotifriend_dagster.tables.rendering import arrow_type
 
 if TYPE_CHECKING:
@@ -26,15 +27,14 @@ if TYPE_CHECKING:
 class Reader:
     """Runs SQL in Athena's dialect over one listener's part of the catalog's tables, of those that are in Parquet.
 
-    What it has fetched it keeps, so that several questions about a table fetch it once; and whoever wants to know of
-    later changes takes a new reader. A table that is published anew meanwhile is read anew.
+    Several questions about a table list and fetch it once; whoever wants to know of later changes takes a new reader,
+    over new files. A table that is published anew meanwhile is read anew.
     """
 
-    def __init__(self, storage: Storage, catalog: Catalog, listener: str) -> None:
+    def __init__(self, files: Files, catalog: Catalog, listener: str) -> None:
         self.listener = listener
-        self._storage = storage
+        self._files = files
         self._catalog = catalog
-        self._fetched: dict[str, dict[str, bytes]] = {}
 
     def query(self, sql: str) -> pyarrow.Table:
         """The rows of a query over tables that hold the listener's rows alone. Timestamps are naive, in milliseconds.
@@ -52,22 +52,30 @@ class Reader:
 
     def _rows(self, name: str, table: CatalogTable, columns: Collection[str]) -> pyarrow.Table:
         """The listener's rows, with these columns of the table and the listener."""
-        import pyarrow as pa  # noqa: PLC0415 - heavy
-        import pyarrow.compute as pc  # noqa: PLC0415
+        import pyarrow.compute as pc  # noqa: PLC0415 - heavy
 
-        types = {column: type_ for column, type_ in table.columns.items() if column in columns or column == "listener"}
-        schema = pa.schema([pa.field(column, arrow_type(type_)) for column, type_ in types.items()])
-        folder = self._storage.key_of(table.location).rstrip("/")
+        folder = self._files.key_of(table.location).rstrip("/")
         if "listener" in table.keys:
-            folder = f"{folder}/listener={self.listener}"
-        files = [_rows_of(key, content, name, table, schema) for key, content in self._fetch(folder).items()]
-        found = pa.concat_tables([schema.empty_table(), *files])
-        return found if "listener" in table.keys else found.filter(pc.equal(found.column("listener"), self.listener))
+            return read_rows(name, table, columns, self._files, self._files.list(f"{folder}/listener={self.listener}"))
+        found = read_rows(name, table, columns, self._files, self._files.list(folder))
+        return found.filter(pc.equal(found.column("listener"), self.listener))
 
-    def _fetch(self, folder: str) -> Mapping[str, bytes]:
-        if folder not in self._fetched:
-            self._fetched[folder] = {file.key: self._storage.read(file.key) for file in self._storage.list(folder)}
-        return self._fetched[folder]
+
+def read_rows(
+    name: str, table: CatalogTable, columns: Collection[str], files: Files, stored: Iterable[StoredObject]
+) -> pyarrow.Table:
+    """The rows of some of a table's files, with these columns of it and the listener.
+
+    Raises:
+        UnreadableFile: a file does not hold what the catalog says of its table.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+
+    types = {column: type_ for column, type_ in table.columns.items() if column in columns or column == "listener"}
+    schema = pa.schema([pa.field(column, arrow_type(type_)) for column, type_ in types.items()])
+    contents = files.read_all(stored)
+    read = [_rows_of(key, content, name, table, schema) for key, content in contents.items()]
+    return pa.concat_tables([schema.empty_table(), *read])
 
 
 def _rows_of(key: str, content: bytes, name: str, table: CatalogTable, schema: pyarrow.Schema) -> pyarrow.Table:
@@ -113,13 +121,22 @@ def query_rows(sql: str, tables: Mapping[str, pyarrow.Table], schema: Mapping[st
         SQLError: the query is refused before it runs.
         QueryFailed: it failed on the data.
     """
-    duckdb_sql = dialect.to_duckdb(sql, schema)
+    return in_milliseconds(run_over(dialect.to_duckdb(sql, schema), tables))
+
+
+def run_over(duckdb_sql: str, tables: Mapping[str, pyarrow.Table]) -> pyarrow.Table:
+    """The rows of DuckDB's SQL over tables that are in memory.
+
+    Raises:
+        InvalidSQL: the query cannot be run over them.
+        QueryFailed: it failed on the data.
+    """
     cursor = _database().cursor()
     try:
         with failures_said():
             for name, rows in tables.items():
                 cursor.register(name, rows)
-            return in_milliseconds(cursor.sql(duckdb_sql).to_arrow_table())
+            return cursor.sql(duckdb_sql).to_arrow_table()
     finally:
         cursor.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from botocore.retries.standard import ExponentialBackoff
 
 from spotifriend_dagster.assets.catalog import catalog_key
 from spotifriend_dagster.assets.specs import asset_key
-from spotifriend_dagster.lake import athena
+from spotifriend_dagster.lake import athena, in_process
 from spotifriend_dagster.lake.publishing import Published
 from spotifriend_dagster.tables import cleaned as tables
 from spotifriend_dagster.tables.cleaned import (
@@ -68,12 +69,16 @@ class Twins:
 
 @pytest.fixture(scope="module")
 def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
-    """Both homes, with everything collected, imported and answered. Nobody waits between attempts, or for Athena."""
+    """Both homes, with everything collected, imported and answered: by Athena, however small the lake is.
+
+    Nobody waits between attempts, or for Athena.
+    """
     folder = tmp_path_factory.mktemp("homes")
     with aws_server() as server, pytest.MonkeyPatch.context() as patched:
         use(server, patched)
         patched.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
         patched.setattr(athena, "_FIRST_WAIT_SECONDS", 0.02)
+        patched.setattr(in_process, "IN_PROCESS_BYTES", 0)
         with simulated({LISTENER: truth()}, SIGNED_IN) as spotify:
             local = CollectedHome(folder / "local", spotify)
             collect_and_answer(local, folder)
@@ -143,6 +148,21 @@ def test_the_functions_may_ask_for_all_that_the_graph_asks(twins: Twins) -> None
     assert {request.service for request in asked} >= {"s3", "glue", "athena", "ssm"}
 
 
+def test_a_small_lake_is_answered_without_athena_and_alike(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is outside of tests: the same rows, in files that Athena reads; nothing is fetched for each query anew."""
+    monkeypatch.setattr(in_process, "IN_PROCESS_BYTES", 64_000_000)
+    first, insights = len(twins.server.requests), load_insights()
+    home = AwsHome(twins.cloud.path / "thrifty", twins.cloud.server)
+    rebuild_only(home, [asset_key(insight.table) for insight in insights.values()])
+    asked = twins.server.requests[first:]
+    assert {request.service for request in asked} == {"s3", "glue"}
+    assert missing(asked, "daily") == set()
+    for operation in ("GetObject", "ListObjectsV2"):
+        times = Counter(request.key for request in asked if request.operation == operation)
+        assert max(times.values()) == 2, "once for all queries, and once for the rules"
+    assert_same(twins, insights)
+
+
 def test_a_reader_throughout_sees_the_old_or_the_new_and_nothing_between(twins: Twins) -> None:
     """Polls come in, and are cleaned and published; whoever asks meanwhile never meets an empty or a half table."""
     queries = ["SELECT COUNT(*) AS plays, SUM(ms_played) AS ms FROM plays", "SELECT * FROM listening_totals"]
@@ -198,7 +218,7 @@ def test_a_run_that_is_killed_before_it_publishes_changes_nothing_and_the_next_o
 
         lake = build_lake(load_settings())
         GlueCatalog.put = lambda *_: os._exit(9)
-        publish(load_insights()["listening_totals"], lake.engine, lake.catalog, lake.storage)
+        publish(load_insights()["listening_totals"], lake.engine.large, lake.catalog, lake.storage)
     """
     of_aws = {"DEPLOYMENT": "aws", "BUCKET": BUCKET, "REGION": REGION, "GLUE_DATABASE": DATABASE}
     with pytest.MonkeyPatch.context() as patched:

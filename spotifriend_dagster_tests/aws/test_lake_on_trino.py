@@ -11,6 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from spotifriend_dagster.lake.athena import AthenaEngine
+from spotifriend_dagster.lake.in_process import ThriftyEngine
 from spotifriend_dagster.lake.publishing import publish
 from spotifriend_dagster.lake.storage import path_values
 from spotifriend_dagster.tables.declared import DECLARED_TABLES
@@ -38,6 +40,13 @@ class Lake:
     home: AwsHome
     server: AwsServer
     engines: dict[str, Engine]
+
+    @property
+    def athena(self) -> AthenaEngine:
+        """The home's engine of lakes that are not small."""
+        engine = self.home.lake.engine
+        assert isinstance(engine, ThriftyEngine) and isinstance(engine.large, AthenaEngine)
+        return engine.large
 
     def rows(self, sql: str, engine: str) -> pd.DataFrame:
         """The rows of a query, ordered by all that is no list."""
@@ -120,13 +129,23 @@ def _export(lake: Lake) -> str:
     return key.partition("export=")[2].partition("/")[0]
 
 
+@pytest.mark.parametrize("name", INSIGHTS)
+def test_each_insight_that_was_made_in_process_is_read_by_trino(lake: Lake, name: str) -> None:
+    """A small lake is answered without Athena, which then reads the files as its own."""
+    home = lake.home.lake
+    asked = len(lake.server.athena.executions)
+    assert publish(INSIGHTS[name], home.engine, home.catalog, home.storage).bytes_scanned == 0
+    assert len(lake.server.athena.executions) == asked
+    lake.assert_same(f"SELECT * FROM {name}", name)
+
+
 @pytest.mark.parametrize("name", ["listening_totals", "sessions", "top_by_period", "library_growth"])
 def test_an_insight_is_published_by_trino(lake: Lake, name: str) -> None:
     """What is sent as UNLOAD, with every column cast, is a statement of Trino's too, and passes its audits."""
     before = lake.rows(f"SELECT * FROM {name}", "duckdb")
     lake.server.athena.engine = lake.engines["trino"]
     home = lake.home.lake
-    assert publish(INSIGHTS[name], home.engine, home.catalog, home.storage).outcome == "published"
+    assert publish(INSIGHTS[name], lake.athena, home.catalog, home.storage).outcome == "published"
     pd.testing.assert_frame_equal(lake.rows(f"SELECT * FROM {name}", "trino"), before, rtol=1e-12)
 
 
@@ -147,7 +166,7 @@ def test_a_hundred_of_more_listeners_are_read_from_their_own_folders(
     monkeypatch.setattr("spotifriend_dagster.lake.athena._MOST_PARTITIONS", 1)
     lake.server.athena.engine = lake.engines["trino"]
     before, folder = len(lake.server.requests), f"{table.folder}/version=parts/"
-    home.engine.unload(INSIGHTS[name].query, table, folder)
+    lake.athena.unload(INSIGHTS[name].query, table, folder)
     asked = lake.server.requests[before:]
     first, second = (number for number, each in enumerate(asked) if each.operation == "StartQueryExecution")
     for part, own, other in ((asked[first:second], "nobody", LISTENER), (asked[second:], LISTENER, "nobody")):

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spotifriend_dagster.lake.catalog import FolderCatalog
+from spotifriend_dagster.lake.engine import Unloaded
+from spotifriend_dagster.lake.files import Files
 from spotifriend_dagster.lake.publishing import Publication, publish
 from spotifriend_dagster.lake.storage import FolderStorage
 from spotifriend_dagster.tables.cleaned import PLAYS
@@ -45,8 +47,9 @@ class MadeEngine:
         self.also = ("bert", answers(0, rows=0))
         self.meanwhile: Callable[[], None] = lambda: None
 
-    def unload(self, sql: str, table: Table, prefix: str) -> None:
+    def unload(self, sql: str, table: Table, prefix: str, files: Files | None = None) -> Unloaded:
         """Write the answer as the query's result."""
+        assert files is not None
         assert (sql, table) == (INSIGHT.query, INSIGHT.table)
         for listener, answer in (("anna", self.answer), self.also):
             if answer.num_rows:
@@ -55,6 +58,7 @@ class MadeEngine:
                 self._storage.write(f"{prefix}listener={listener}/part-0.parquet", target.getvalue().to_pybytes())
         meanwhile, self.meanwhile = self.meanwhile, lambda: None
         meanwhile()
+        return Unloaded(self._storage.list(prefix))
 
 
 class MadeLake:

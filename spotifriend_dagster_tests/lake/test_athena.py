@@ -156,7 +156,7 @@ def test_arrays_are_asked_for_as_json_in_the_same_order(lake: Lake):
 def test_unload_casts_and_orders_and_writes_to_the_folder(lake: Lake):
     """Types as declared, whatever the query's; Parquet, packed by zstd; what was read for it is told."""
     lake.athena.files = {"listener=anna/20250101_abc": b"what Athena wrote"}
-    assert lake.engine.unload(TRACKS_SQL, TRACKS, FOLDER) == 4321
+    assert lake.engine.unload(TRACKS_SQL, TRACKS, FOLDER).bytes_scanned == 4321
     sent = lake.sent()
     assert sent.startswith('UNLOAD (SELECT CAST("track" AS varchar) AS "track", CAST("listens" AS bigint)')
     assert 'CAST("hour" AS integer) AS "hour", CAST("first_at" AS timestamp) AS "first_at"' in sent
@@ -184,7 +184,7 @@ def test_more_listeners_than_athena_takes_at_once_are_unloaded_a_hundred_at_a_ti
     location = lake.storage.uri(f"{LISTENS.folder}/")
     lake.catalog.put(glue_table_input(LISTENS, location, listeners=everybody), present.version)
     lake.athena.files = {"listener=somebody/20250101_abc": b"what Athena wrote"}
-    assert lake.engine.unload(TRACKS_SQL, TRACKS, FOLDER) == 3 * 4321
+    assert lake.engine.unload(TRACKS_SQL, TRACKS, FOLDER).bytes_scanned == 3 * 4321
     sent = [asked["QueryString"] for asked in lake.athena.started]
     assert [re.findall(r"listener-\d+", statement) for statement in sent] == [
         everybody[:100],

@@ -7,6 +7,7 @@ import pytest
 
 from spotifriend_dagster.lake.dialect import InvalidSQL
 from spotifriend_dagster.lake.engine import QueryFailed
+from spotifriend_dagster.lake.files import Files
 from spotifriend_dagster.lake.parquet import UnreadableFile
 from spotifriend_dagster.lake.reading import Reader
 from spotifriend_dagster.lake.storage import FolderStorage, StorageError
@@ -39,7 +40,7 @@ class CountingStorage(FolderStorage):
 
 
 def reader(lake: Lake, listener: str = "anna") -> Reader:
-    return Reader(lake.storage, lake.catalog, listener)
+    return Reader(Files(lake.storage), lake.catalog, listener)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_only_the_listener_s_files_are_read_and_once(lake: Lake) -> None:
     """In an object store each is paid for, and a thousand listeners are a thousand files."""
     listens(lake)
     storage = CountingStorage(lake.storage)
-    asked = Reader(storage, lake.catalog, "anna")
+    asked = Reader(Files(storage), lake.catalog, "anna")
     everything = asked.query("SELECT listener FROM listens").column("listener").to_pylist()
     assert set(everything) == {"anna"}
     asked.query("SELECT number FROM listens")

@@ -13,6 +13,7 @@ INBOX = "inbox"
 """The folder of the lake into which people drop exports: `inbox/listener=<id>/<file>`."""
 
 JOBS = ("poll", "daily", "rebuild")
+_LONGEST_NAME = 60  # of letters of four bytes a file system takes 63, and S3 a key of it wherever it is moved
 _EXAMPLE = '{"job": "poll"}, {"job": "daily"} or {"job": "rebuild"}'
 
 
@@ -36,8 +37,9 @@ class Dropped:
 
     @property
     def file(self) -> str:
-        """Its name, as its owner knows it."""
-        return self.key.rpartition("/")[2]
+        """Its name, as its owner knows it: the end of it, where no file can be called so, or no message name it."""
+        name = self.key.rpartition("/")[2][-_LONGEST_NAME:]
+        return "".join(letter if letter.isprintable() else "_" for letter in name)
 
 
 def read_event(event: Any, bucket: str, prefix: str) -> Scheduled | list[Dropped]:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote_plus
 
 import dagster as dg
 import pytest
@@ -23,6 +25,7 @@ from spotifriend_dagster.automation.failures import no_retry_of
 from spotifriend_dagster.automation.staleness import stale_days
 from spotifriend_dagster.aws_lambda import InvocationFailed, handler, inbox, work
 from spotifriend_dagster.aws_lambda.deadline import LAST_SECONDS
+from spotifriend_dagster.aws_lambda.events import read_event
 from spotifriend_dagster.aws_lambda.work import ANSWERING_SECONDS, Project, portions
 from spotifriend_dagster.definitions import build_home, build_spotify
 from spotifriend_dagster.lake.io_managers import TableIOManager
@@ -291,7 +294,7 @@ def test_a_dropped_export_imports_itself_says_so_and_is_removed(function: Functi
     assert function.keys("inbox") == []
     assert len(function.keys("raw/streaming_history/listener=robin")) == 1
     assert handler(event, Given())["said"] == [
-        "inbox/listener=robin/endsong_0.json is not there any more: it was imported already, or taken away."
+        "inbox/listener=robin/endsong_0.json is not there any more: it was dealt with already, or taken away."
     ]
     assert len(function.told.messages) == 1
 
@@ -302,8 +305,10 @@ def test_a_dropped_export_imports_itself_says_so_and_is_removed(function: Functi
         ("holiday.zip", b"PK nonsense", "robin", "holiday.zip"),
         ("notes.json", b"{}", "robin", "holds no streaming history"),
         ("endsong_0.json", EXPORT, "nobody", "names no listener 'nobody'"),
+        ("endsong_0.json", EXPORT, "Kim Ä", "names no listener 'Kim Ä'"),
+        ("endsong_0.json", b"", "robin", "is empty"),
     ],
-    ids=["no-zip", "no-history", "no-listener"],
+    ids=["no-zip", "no-history", "no-listener", "no-id", "nothing"],
 )
 def test_what_is_no_export_is_set_aside_with_the_reason_beside_it(
     function: Function, file: str, content: bytes, listener: str, reason: str
@@ -318,6 +323,93 @@ def test_what_is_no_export_is_set_aside_with_the_reason_beside_it(
     assert reason in function.storage.read(beside).decode()
     assert reason in function.texts()[-1]
     assert function.keys("raw") == []
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("my+data (1) ä&=%.json", "my+data (1) ä&=%.json"),
+        ("Streaming History\nof a year.json", "Streaming History_of a year.json"),
+        ("ä" * 300 + ".json", "ä" * 55 + ".json"),
+    ],
+    ids=["letters-of-forms", "line", "long"],
+)
+def test_a_file_may_be_called_as_its_owner_likes(key: str, said: str) -> None:
+    """S3 takes names that neither a file system nor the subject of a message does, and quotes them as forms do."""
+    whole = f"inbox/listener=robin/{key}"
+    record = {"s3": {"bucket": {"name": "lake"}, "object": {"key": quote_plus(whole)}}}
+    (dropped,) = read_event({"Records": [record]}, "lake", "")  # type: ignore[misc]
+    assert (dropped.key, dropped.file) == (whole, said)
+    assert len(dropped.file.encode()) <= 255
+
+
+def test_a_name_with_letters_of_forms_is_imported_and_removed(function: Function) -> None:
+    """Read wrongly, it would be looked for under another key, and stay for good."""
+    event = function.drop("my+data (1) ä&=%.json", EXPORT)
+    said = handler(event, Given())["said"]
+    assert said[-1] == "1 rows of my+data (1) ä&=%.json are imported for robin."
+    assert function.keys("inbox") == []
+
+
+def test_the_same_export_dropped_twice_is_there_once(function: Function) -> None:
+    """Under another name, by somebody who was not sure: its rows are united by what they are."""
+    for file in ("endsong_0.json", "endsong_0 (1).json"):
+        assert handler(function.drop(file, EXPORT), Given())["outcome"] == "done"
+    assert len(function.keys("raw/streaming_history/listener=robin")) == 1
+    assert (function.keys("inbox"), len(function.told.messages)) == ([], 2)
+
+
+def test_a_file_that_is_dropped_anew_while_it_is_imported_is_not_lost(function: Function) -> None:
+    """The event of the new one finds the old one's lease, and ends; removed with the old one, nobody would have it."""
+    event = function.drop("endsong_0.json", EXPORT)
+    newer = EXPORT.replace(b"2024-05-01", b"2024-05-02")
+
+    def drop_anew() -> None:
+        if function.times_answered == 1:
+            again = handler(function.drop("endsong_0.json", newer), Given(aws_request_id="second"))
+            assert "is at work already, as first" in again["said"][0]
+
+    function.then = drop_anew
+    said = handler(event, Given())["said"]
+    assert "endsong_0.json was dropped anew while it was being imported, so it is imported again." in said
+    assert len(function.keys("raw/streaming_history/listener=robin")) == 2
+    assert (function.keys("inbox"), len(function.told.messages)) == ([], 1)
+
+
+def test_an_export_that_vanishes_before_it_is_read_is_said_and_no_failure(
+    function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken away by its owner: trying again would tell of a failure where there is none."""
+    event = function.drop("endsong_0.json", EXPORT)
+    look = inbox._stored
+
+    def vanished(*asked: Any) -> Any:
+        found = look(*asked)
+        function.storage.delete(function.keys("inbox"))
+        return found
+
+    monkeypatch.setattr(inbox, "_stored", vanished)
+    answer = handler(event, Given())
+    assert answer["outcome"] == "done"
+    assert answer["said"] == [
+        "inbox/listener=robin/endsong_0.json is not there any more: it was dealt with already, or taken away."
+    ]
+    assert function.told.messages == []
+
+
+def test_an_export_that_the_disk_cannot_hold_stays_is_told_and_tried_again(
+    function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an earlier invocation left on it may be gone by then; half a zip must not pass for a broken one."""
+    event = function.drop("endsong_0.json", EXPORT)
+    with monkeypatch.context() as patched:
+        patched.setattr(inbox, "disk_usage", lambda _folder: SimpleNamespace(free=len(EXPORT) - 1))
+        with pytest.raises(InvocationFailed, match=r"the disk of .* has 0 MB left"):
+            handler(event, Given())
+    assert function.keys("inbox") == ["inbox/listener=robin/endsong_0.json"]
+    assert "endsong_0.json is not imported yet" in function.texts()[0]
+    assert handler(event, Given())["outcome"] == "done"
+    assert function.keys("inbox") == []
 
 
 def test_an_export_of_which_a_file_cannot_be_read_is_imported_and_set_aside(function: Function) -> None:
@@ -384,9 +476,9 @@ def test_one_export_that_fails_keeps_no_other_from_being_imported(function: Func
 def test_what_is_too_large_to_be_an_export_stays_and_is_told(
     function: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither memory nor /tmp would hold it."""
+    """Neither memory nor /tmp would hold it: so it is not even moved away, for whomever it is."""
     monkeypatch.setattr(inbox, "LARGEST_BYTES", 10)
-    handler(function.drop("film.mkv", b"0" * 11), Given())
-    assert function.keys("inbox") == ["inbox/listener=robin/film.mkv"]
+    handler(function.drop("film.mkv", b"0" * 11, "nobody"), Given())
+    assert function.keys("inbox") == ["inbox/listener=nobody/film.mkv"]
     (told,) = function.texts()
     assert "more than any export of Spotify's: it stays where it is" in told

@@ -61,6 +61,8 @@ _KINDS: Mapping[str, Mapping[str, str | None]] = {
         *_REFERENCE,
         *("account", "account_id", "country", "display_name", "email", "explicit_content", "followers", "product"),
     ),
+    "play": _kind("played_at", "context", item="track or episode", track="track or episode"),
+    "recently_played": _kind(*_PAGE, items="play"),
     "top_tracks": _kind(*_PAGE, items="track"),
     "top_artists": _kind(*_PAGE, items="artist"),
     "playlists": _kind(*_PAGE, items="playlist"),

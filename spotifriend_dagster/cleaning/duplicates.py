@@ -1,25 +1,18 @@
-"""One source's repeats of itself: rows that are the same play within an export, in several exports, on several days.
+"""Repeats in exports: rows that are the same play within an export, or in several.
 
-The same play from two sources belongs to `matching.py`.
+Repeats in polls belong to `recent_repeats.py`; the same play from two sources belongs to `matching.py`.
 """
 
 from __future__ import annotations
 
 import pandas as pd
 
-from spotifriend_dagster.cleaning.starts import SHORTEST_POLLED_MS
 from spotifriend_dagster.cleaning.time_zones import epoch_ms
 from spotifriend_dagster.tables.cleaned import HISTORY_PLAYS
 
 EQUAL_ROW = "equal to another row of the export"
 OTHER_EXPORT = "known from another export"
 SAME_START = "same start, title and length as another row"
-OTHER_DAY = "known from another day's polls"
-OTHER_DATE = "reported before, under another date"
-PAGE_PLAYS = 50
-"""Spotify keeps the last 50 plays: a page of fewer is all that there is."""
-
-_SHORTEST_POLLED = pd.Timedelta(milliseconds=SHORTEST_POLLED_MS)
 
 # What a row says of the play. Where it was found is no part of that, and `is_video` tells only the name of its file.
 _FIELDS = [name for name in HISTORY_PLAYS.column_names if name not in ("export", "file", "row", "is_video")]
@@ -67,59 +60,6 @@ def repeated_history(history: pd.DataFrame) -> pd.Series:
     reason.loc[from_other_export] = OTHER_EXPORT
     reason.loc[_of_same_start(rows, history)] = SAME_START
     return reason
-
-
-def repeated_recent(recent: pd.DataFrame, pages: pd.DataFrame) -> pd.Series:
-    """Why each row of `recent_plays` is a repeat; null for the rows that stay: the first report of each play.
-
-    1. Rows of equal `played_at` and track are one play, told by the polls of several days.
-    2. Reports of one track less than 30 s apart are one play under two dates: a play is listed after 30 s of sound, so
-       that two cannot end so close.
-    3. A report that a page no longer holds, though it reaches back beyond it, has got another date where the same page
-       is the first to hold another report of the track: the nearest in time.
-
-    Args:
-        recent: one listener's rows of all days of collection, with a unique index.
-        pages: `recent_pages` of the same days.
-    """
-    reports = recent[["played_at", "track_uri", "collected_on", "page", "row", "last_page"]]
-    reports = reports.sort_values(["played_at", "track_uri", "collected_on", "page", "row"])
-    reason = pd.Series(index=recent.index, dtype="str", name="reason")
-    reason.loc[reports.index[reports.duplicated(["played_at", "track_uri"])]] = OTHER_DAY
-
-    polls = pages.sort_values(["pulled_at", "page"], ignore_index=True)
-    play = reports.groupby(["played_at", "track_uri"], sort=False).ngroup()
-    reports["first"] = _numbers(polls, reports, "page").groupby(play).transform("min")
-    reports["last"] = _numbers(polls, reports, "last_page").groupby(play).transform("max")
-    reports = reports[reason[reports.index].isna()]
-    reason.loc[_too_close(reports).union(_instead_of_another(reports, polls))] = OTHER_DATE
-    return reason
-
-
-def _numbers(polls: pd.DataFrame, reports: pd.DataFrame, page: str) -> pd.Series:
-    """Each report's poll, as its place among all polls."""
-    numbers = pd.Series(polls.index, index=pd.MultiIndex.from_frame(polls[["collected_on", "page"]]))
-    return pd.Series(numbers.reindex(pd.MultiIndex.from_frame(reports[["collected_on", page]])).array, reports.index)
-
-
-def _too_close(reports: pd.DataFrame) -> pd.Index:
-    in_time = reports.sort_values(["track_uri", "played_at"])
-    is_apart = in_time["played_at"].diff() >= _SHORTEST_POLLED
-    play = (is_apart | (in_time["track_uri"] != in_time["track_uri"].shift())).cumsum()
-    as_told = in_time.assign(play=play).sort_values(["first", "played_at"])
-    return as_told.index[as_told.duplicated("play")]
-
-
-def _instead_of_another(reports: pd.DataFrame, polls: pd.DataFrame) -> pd.Index:
-    at_next = polls[["rows", "rejected_rows", "oldest_played_at"]].reindex(reports["last"] + 1).set_axis(reports.index)
-    reaches_back = (at_next["rows"] < PAGE_PLAYS) | (at_next["oldest_played_at"] < reports["played_at"])
-    vanished = reports[reaches_back & (at_next["rows"] > 0) & (at_next["rejected_rows"] == 0)]
-    vanished = vanished.assign(poll=vanished["last"] + 1)[["track_uri", "poll", "played_at"]].reset_index()
-    appeared = reports[["track_uri", "first", "played_at"]].rename(columns={"first": "poll"}).reset_index()
-    pairs = vanished.merge(appeared, on=["track_uri", "poll"], suffixes=("_before", ""))
-    pairs["distance"] = (pairs["played_at"] - pairs["played_at_before"]).abs()
-    pairs = pairs.sort_values(["distance", "played_at"])
-    return pd.Index(pairs.drop_duplicates("index").drop_duplicates("index_before")["index"])
 
 
 def _suspects(history: pd.DataFrame) -> pd.DataFrame:

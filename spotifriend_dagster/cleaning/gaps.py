@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from spotifriend_dagster.cleaning.duplicates import PAGE_PLAYS
+from spotifriend_dagster.cleaning.recent_repeats import PAGE_PLAYS
 from spotifriend_dagster.tables.cleaned import LISTENING_GAPS
 from spotifriend_dagster.tables.frames import typed_frame
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from spotifriend_dagster.cleaning.duplicates import identity_of, repeated_history, repeated_recent
+from spotifriend_dagster.cleaning.duplicates import identity_of, repeated_history
 from spotifriend_dagster.cleaning.flags import add_flags
 from spotifriend_dagster.cleaning.gaps import covered_stretches, listening_gaps
 from spotifriend_dagster.cleaning.hours import split_by_hour
 from spotifriend_dagster.cleaning.matching import IN_EXPORT, match_account, match_recent
 from spotifriend_dagster.cleaning.media import media_of
 from spotifriend_dagster.cleaning.novelty import add_novelty
+from spotifriend_dagster.cleaning.recent_repeats import repeated_recent
 from spotifriend_dagster.cleaning.recordings import recording_ids
 from spotifriend_dagster.cleaning.sessions import add_sessions
 from spotifriend_dagster.cleaning.starts import recent_start_times, start_times

@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
+from spotifriend_dagster.cleaning.api_fields import unknown_fields
 from spotifriend_dagster.cleaning.api_objects import mapping, text, track_facts
 from spotifriend_dagster.cleaning.instants import problems_of_instants, read_instants
 from spotifriend_dagster.cleaning.media import without_placeholder_names
@@ -28,12 +29,14 @@ class CleanedRecent:
     """What became of the polls of some days: typed frames of `recent_plays`, `recent_pages` and `recent_rejects`.
 
     Every play of a page is rejected, new that day (a row of plays), or a repeat (counted in its `copies`). Rows of a
-    day lie together, the days in their order.
+    day lie together, the days in their order. `unknown_fields` are those that no dialect was known to have, as
+    `kind.field`.
     """
 
     plays: pd.DataFrame
     pages: pd.DataFrame
     rejects: pd.DataFrame
+    unknown_fields: frozenset[str]
 
 
 def clean_recent(raw: pd.DataFrame, now: pd.Timestamp) -> CleanedRecent:
@@ -75,22 +78,38 @@ def clean_recent(raw: pd.DataFrame, now: pd.Timestamp) -> CleanedRecent:
     )
     new = good.drop_duplicates("same").set_index("same")
     plays = without_placeholder_names(plays[problems.isna()].drop_duplicates("same")).set_index("same")
+    missing_from = _missing_from(good, polls["file"])
     plays = plays.assign(
         collected_on=_days(plays["dt"]),
         page=polls["file"].reindex(new["poll"].reindex(plays.index)).array,
         row=new["row"],
         copies=good.groupby("same").size(),
         last_page=polls["file"].reindex(good.groupby("same")["poll"].last().reindex(plays.index)).array,
+        missing_from=pd.Series({same: missing_from.get(same) for same in plays.index}, dtype="object"),
     )
     return CleanedRecent(
         plays=typed_frame(plays, RECENT_PLAYS),
         pages=typed_frame(_pages(polls, items, good, new), RECENT_PAGES),
         rejects=typed_frame(_rejects(raw, items.assign(reason=reason)[~is_good]), RECENT_REJECTS),
+        unknown_fields=frozenset(told.unknown_fields),
     )
 
 
 def _days(dt: pd.Series) -> pd.Series:
     return pd.to_datetime(dt, format="%Y-%m-%d").astype("datetime64[s]")
+
+
+def _missing_from(good: pd.DataFrame, files: pd.Series) -> dict[int, list[str]]:
+    """By play, the pages that held plays, but not it, between the first and the last that did; only where there are."""
+    held = good.drop_duplicates(["same", "poll"])
+    polls = np.unique(held["poll"])
+    at = pd.Series(np.searchsorted(polls, held["poll"]), index=held["same"])
+    spans = at.groupby(level=0).agg(["min", "max", "size"])
+    return {
+        same: files[polls[sorted({*range(first, last)} - {*at[[same]]})]].tolist()
+        for same, first, last, size in spans.itertuples()
+        if last - first >= size
+    }
 
 
 def _pages(polls: pd.DataFrame, items: pd.DataFrame, good: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
@@ -129,6 +148,7 @@ class _Told:
     _place: list[int] = field(default_factory=list)
     _play: list[int] = field(default_factory=list)
     _reason: list[str | None] = field(default_factory=list)
+    unknown_fields: set[str] = field(default_factory=set)
 
     def read(self, day: str, payload: str) -> None:
         """Take in an answer; a page as such has the place -1."""
@@ -141,6 +161,7 @@ class _Told:
         else:
             items = answer.get("items") if isinstance(answer, dict) else None
             if isinstance(items, list):
+                self.unknown_fields |= unknown_fields(answer | {"items": None}, "recently_played")
                 for place, item in enumerate(items):
                     self._add(place, self._play_of(item))
             else:
@@ -184,6 +205,7 @@ class _Told:
         number = self._seen.get(key)
         if number is None:
             number = self._seen[key] = len(self._plays)
+            self.unknown_fields |= unknown_fields(item, "play")
             context_uri = text(mapping(item.get("context")).get("uri"))
             facts = {"dt": self._day, "played_at": key[0], "track_uri": uri, "context_uri": context_uri}
             self._plays.append(facts | track_facts(track))

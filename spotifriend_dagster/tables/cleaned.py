@@ -102,6 +102,7 @@ RECENT_PLAYS = Table(
         Column("context_uri", "string", "What it was played from (playlist, album, artist); null for Liked Songs."),
         Column("copies", "bigint", "How often the day's pages repeated it, this time included.", nullable=False),
         Column("last_page", "string", "The last page of the day that held it.", nullable=False),
+        Column("missing_from", "array<string>", "Pages in between that held plays, but not it; null where all did."),
     ),
     partition_keys=(LISTENER,),
     year_of="collected_on",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import orjson
 import pandas as pd
+from hypothesis import strategies as st
 
 from spotifriend_dagster.cleaning.history import CleanedHistory, clean_history
 from spotifriend_dagster.cleaning.plays import UnitedPlays, unite_plays
@@ -105,6 +107,37 @@ def united(*exports: pd.DataFrame, days: Mapping[date, list[pd.DataFrame]] | Non
         zones=ZoneHistory.always("UTC"),
         include_private=False,
     )
+
+
+def polls_of(items: st.SearchStrategy[Any]) -> st.SearchStrategy[list[list[Any]]]:
+    """Polls of these items: any pages; or such that each holds what the one before held, but for what is dated anew."""
+    page = st.lists(items, max_size=4)
+
+    @st.composite
+    def going_on(draw: st.DrawFn) -> list[list[Any]]:
+        told = [draw(page)]
+        for _ in range(draw(st.integers(0, 3))):
+            told.append([*draw(st.lists(items, max_size=2)), *(item for item in told[-1] if draw(st.integers(0, 3)))])
+        return told
+
+    return st.lists(page, max_size=4) | going_on()
+
+
+def days_of(polls: list[list[Any]], of_a_day: int = 2) -> dict[date, list[pd.DataFrame]]:
+    """Polls a second apart, so many of them to a day of collection."""
+    days: dict[date, list[pd.DataFrame]] = {}
+    for number, page in enumerate(polls):
+        days.setdefault(DAY + timedelta(days=number // of_a_day), []).append(poll_of(page, pulled=number))
+    return days
+
+
+def told_again(polls: list[list[Any]], chance: random.Random) -> list[list[Any]]:
+    """The same polls, each page shuffled, and some pages told once more at any time after."""
+    told = [chance.sample(page, len(page)) for page in polls]
+    for number in reversed(range(len(polls))):
+        if chance.random() < 0.5:
+            told.insert(chance.randint(number + 1, len(told)), polls[number])
+    return told
 
 
 def outcomes(result: UnitedPlays) -> dict[tuple[str, str], int]:

@@ -1,4 +1,4 @@
-"""Which rows of one source are the same play."""
+"""Which rows of exports are the same play."""
 
 from __future__ import annotations
 
@@ -15,27 +15,19 @@ from hypothesis import strategies as st
 
 from spotifriend_dagster.cleaning.duplicates import (
     EQUAL_ROW,
-    OTHER_DAY,
     OTHER_EXPORT,
     SAME_START,
     repeated_history,
-    repeated_recent,
 )
-from spotifriend_dagster.tables.cleaned import RECENT_PAGES
-from spotifriend_dagster.tables.frames import empty_frame
 from spotifriend_dagster_tests.cleaning.received import (
     AUDIO,
-    DAY,
     MUSIC,
     account,
     cleaned,
     export_of,
     extended,
-    poll_of,
-    polled,
-    united,
 )
-from spotifriend_dagster_tests.cleaning.typed_rows import history_of, recent_of
+from spotifriend_dagster_tests.cleaning.typed_rows import history_of
 
 START = 1_709_294_400
 NOON_UTC = pd.Timestamp("2024-03-01 12:00", tz="UTC")
@@ -118,58 +110,6 @@ def test_a_fragment_with_only_the_later_report_adds_nothing() -> None:
     assert sorted(map(str, reasons(fragment, export_of(old, export="e1"), export_of(rows, export="e2")))) == sorted(
         [str(None), SAME_START, *[OTHER_EXPORT] * 3]
     )
-
-
-def test_polled_plays_are_one_across_days() -> None:
-    """The first polls of a day return the plays of the day before, which are there already."""
-    today, yesterday = pd.Timestamp("2024-03-02"), pd.Timestamp("2024-03-01")
-    row = {
-        "played_at": NOON_UTC,
-        "track_uri": "spotify:track:a",
-        "collected_on": today,
-        "page": "p",
-        "row": 0,
-        "copies": 1,
-    }
-    rows = [row, row | {"collected_on": yesterday}, row | {"track_uri": "spotify:track:b"}]
-    received = recent_of([*rows, row | {"played_at": NOON_UTC + pd.Timedelta(seconds=30)}])
-    received["last_page"] = received["page"]
-    reason = repeated_recent(received, empty_frame(RECENT_PAGES))
-    assert reason.fillna("").tolist() == [OTHER_DAY, "", "", ""]
-
-
-def closed_at(*polls: pd.DataFrame) -> list[float]:
-    """The plays that are left of polls, in seconds after noon."""
-    plays = united(days={DAY: list(polls)}).plays
-    return sorted((plays["closed_at"] - NOON_UTC).dt.total_seconds())
-
-
-def test_two_reports_of_a_track_within_30_seconds_are_one_play() -> None:
-    """Spotify lists a play after 30 s of sound: reports that are closer are one play, dated twice; the first stays."""
-    assert closed_at(poll_of([polled(29.999), polled(0)], 60)) == [0]
-    assert closed_at(poll_of([polled(30), polled(0)], 60)) == [0, 30]
-    assert closed_at(poll_of([polled(29.999)], 60), poll_of([polled(0)], 120)) == [29.999]
-    assert closed_at(poll_of([polled(10, "b"), polled(0)], 60)) == [0, 10]
-
-
-def test_a_report_that_vanished_has_got_another_date() -> None:
-    """A page that reaches back beyond a play holds it, or holds it under another date."""
-    older = [polled(-600, "x")]
-    first = poll_of([polled(0), *older], 60)
-    assert closed_at(first, poll_of([polled(400), *older], 3600), poll_of([polled(400), *older], 7200)) == [-600, 0]
-    assert closed_at(first, poll_of([polled(-300), *older], 3600)) == [-600, 0]
-
-
-def test_a_song_played_again_is_no_other_date() -> None:
-    """The earlier play is there still, was pushed out by 50 newer ones, or is in a part that could not be read."""
-    older = [polled(-600, "x")]
-    first = poll_of([polled(0), *older], 60)
-    assert closed_at(first, poll_of([polled(400), polled(0), *older], 3600)) == [-600, 0, 400]
-    assert closed_at(first, poll_of([polled(400), None, *older], 3600)) == [-600, 0, 400]
-    full = [polled(1000 + 100 * number, f"n{number}") for number in range(49)]
-    assert 1e3 in closed_at(first, poll_of([polled(9000), *full[::-1]], 9999))
-    assert len(closed_at(first, poll_of([polled(9000), *full[::-1]], 9999))) == 52
-    assert closed_at(first, poll_of([], 3600), poll_of([polled(400), polled(0), *older], 7200)) == [-600, 0, 400]
 
 
 rows_of_an_export = st.lists(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -30,17 +30,19 @@ from spotifriend_dagster_tests.cleaning.received import (
     MUSIC,
     account,
     cleaned,
+    days_of,
     export_of,
     extended,
     outcomes,
     poll_of,
     polled,
+    polls_of,
+    told_again,
     united,
 )
 
 NOON = pd.Timestamp("2024-03-01 12:00", tz="UTC")
 TOMORROW = DAY + timedelta(days=1)
-Days = dict[date, list[pd.DataFrame]]
 
 
 def test_a_listener_without_any_rows_has_typed_empty_tables() -> None:
@@ -189,16 +191,9 @@ sources = st.fixed_dictionaries(
     {
         "extended": st.lists(extended_rows | bad, max_size=10),
         "account": st.lists(account_rows | bad, max_size=6),
-        "polls": st.lists(st.lists(items | bad, max_size=4), max_size=3),
+        "polls": polls_of(items | bad),
     }
 )
-
-
-def days_of(polls: list[list[Any]]) -> Days:
-    days: Days = {}
-    for number, page in enumerate(polls):
-        days.setdefault(DAY + timedelta(days=number // 2), []).append(poll_of(page, pulled=number))
-    return days
 
 
 def history_of_all(received: dict[str, Any]) -> UnitedPlays:
@@ -248,14 +243,10 @@ def test_rows_always_add_up(received: dict[str, Any]) -> None:
 @settings(deadline=None, max_examples=6)
 @given(received=sources, chance=st.randoms())
 def test_the_way_rows_come_changes_nothing(received: dict[str, Any], chance: random.Random) -> None:
-    """Shuffled rows, files split otherwise, an export again, a fragment of one, polls repeated on another day."""
+    """Shuffled rows, files split otherwise, an export again, a fragment of one; pages told again, other days."""
     whole = history_of_all(received)
     rows = chance.sample(received["extended"], len(received["extended"]))
     at = chance.randint(0, len(rows))
-    polls = [chance.sample(page, len(page)) for page in received["polls"]]
-    days = days_of(polls)
-    if polls:
-        days[DAY + timedelta(days=9)] = [poll_of(polls[0], pulled=9)]
     other = united(
         export_of(rows[:at], "endsong_7.json"),
         export_of(rows[at:], "endsong_3.json"),
@@ -263,6 +254,6 @@ def test_the_way_rows_come_changes_nothing(received: dict[str, Any], chance: ran
         export_of([row for row in rows if chance.random() < 0.5], export="e9"),
         export_of(chance.sample(received["account"], len(received["account"])), MUSIC, export="e2"),
         export_of(received["account"][1:], MUSIC, export="e3"),
-        days=days,
+        days=days_of(told_again(received["polls"], chance), chance.randint(1, 4)),
     )
     assert figures(other) == figures(whole)

@@ -42,6 +42,7 @@ def test_both_dialects_of_the_web_api_are_read() -> None:
         "context_uri": "spotify:playlist:p",
         "copies": 1,
         "last_page": "20240301T120000000Z.jsonl.gz",
+        "missing_from": None,
     }
 
 

@@ -112,6 +112,35 @@ def test_an_import_ends_with_the_answers(command: Command, tmp_path: Path) -> No
     assert "me (Alex)" in command("status").output
 
 
+def test_an_import_says_what_became_of_every_row_and_names_the_bad(command: Command, tmp_path: Path) -> None:
+    """A file that is cut off or no list, rows that say nothing, files of another kind: nothing is dropped silently."""
+    row = {"ts": "2024-05-01T10:00:00Z", "ms_played": 40_000, "spotify_track_uri": "spotify:track:" + "a" * 22}
+    later = row | {"ts": "2024-05-01T11:00:00Z"}
+    files = {
+        "Streaming_History_Audio_2024_1.json": json.dumps([row, row, row | {"ms_played": -1}]),
+        "Streaming_History_Audio_2024_2.json": json.dumps([later, later])[:-20],
+        "Streaming_History_Audio_2024_3.json": "{}",
+        "Userdata.json": "{}",
+    }
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    said = command("import", str(path), "--zone", "UTC").output
+    assert "Imported 3 files with 6 rows: 2 plays, 1 repeat, 3 set aside." in said
+    assert "2024_2.json: 1 of 2 rows cannot be read" in said and "2024_3.json: 1 of 1 rows cannot be read" in said
+    assert "Set aside in history_rejects: 1 × ms_played is negative." in said
+    assert "hold no listening: Userdata.json." in said
+
+
+def test_why_an_import_failed_is_said_once(command: Command, tmp_path: Path) -> None:
+    """The alert of a run that failed goes to its file, and not into the terminal that has the sentence already."""
+    result = command("import", str(tmp_path / "nothing.zip"), "--zone", "UTC")
+    assert "There is nothing at" in sentence(result)
+    assert result.output.count("There is nothing at") == 1
+    assert "There is nothing at" in (tmp_path / "home" / "alerts.jsonl").read_text("utf-8")
+
+
 def test_queries_come_as_table_csv_and_json(over: Command) -> None:
     """The same rows in three forms."""
     sql = (

@@ -29,13 +29,16 @@ def import_(session: Session, path: Path, listener: str, zone: str | None, name:
 
 
 def import_export(session: Session, path: Path, listener: str) -> None:
-    """Import an export of a listener who is named already.
+    """Import an export of a listener who is named already, and say what became of its rows.
 
     Raises:
         UserError: a step failed.
     """
+    from spotifriend_dagster.reports.imported import print_import
+
     config = {"ops": {"raw__streaming_history": {"config": {"path": str(path.absolute()), "listener": listener}}}}
-    session.run("import_export", f"Importing {path.name}", config=config)
+    outcome = session.run("import_export", f"Importing {path.name}", config=config)
+    print_import(session.console, session.lake.reader(listener), outcome.metadata["raw/streaming_history"])
 
 
 def rebuild(session: Session, title: str) -> None:

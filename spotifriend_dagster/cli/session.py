@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from spotifriend_dagster.assets.resources import Lake
+    from spotifriend_dagster.automation.channels import Channel, Message
     from spotifriend_dagster.automation.runs import RunOutcome
     from spotifriend_dagster.collecting.pulls import Spotify
     from spotifriend_dagster.definitions import Home
@@ -214,7 +216,8 @@ class Session:
             now, home = datetime.now(UTC), self.home
             for run_id in broken_off:
                 after_run(home.lake, self.instance, run_id, home.channels, now)
-            after_run(home.lake, self.instance, outcome.run_id, home.channels, now, usage=home.usage())
+            channels = home.channels if outcome.success else tuple(map(_silent_on_terminal, home.channels))
+            after_run(home.lake, self.instance, outcome.run_id, channels, now, usage=home.usage())
         return outcome
 
     def require(self, outcome: RunOutcome) -> None:
@@ -253,6 +256,22 @@ class Session:
                 f"[yellow]![/] No --zone was given, so {listener}'s clock is this machine's, {system_time_zone()}: "
                 f"change time_zone in {self.listeners.path} if that is wrong, and run `spotifriend run`."
             )
+
+
+@dataclass(frozen=True)
+class _Silent:
+    """In place of the log where a command ends with why it failed: the same terminal would say it twice."""
+
+    name: str
+
+    def send(self, _message: Message) -> None:
+        """See Channel."""
+
+
+def _silent_on_terminal(channel: Channel) -> Channel:
+    from spotifriend_dagster.automation.channels import LogChannel
+
+    return _Silent(channel.name) if isinstance(channel, LogChannel) else channel
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

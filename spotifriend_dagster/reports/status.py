@@ -72,7 +72,7 @@ def _print_listeners(console: Console, catalog: Catalog, engine: Engine, names: 
         row = totals.get(id_)
         covered = ", ".join(f"{count:,} {status}" for status, count in sorted(days.get(id_, {}).items()))
         shown = escape(id_ if name.lower() == id_ else f"{id_} ({name})")
-        if row is None:
+        if row is None or row["first_date"] is None:
             grid.add_row(shown, "0", "", "", "nothing yet")
         else:
             grid.add_row(shown, f"{row['listens']:,}", str(row["first_date"]), str(row["last_date"]), covered)

@@ -16,7 +16,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from spotifriend_dagster.reports.selections import DAYPARTS
-from spotifriend_dagster.reports.words import duration
+from spotifriend_dagster.reports.words import count, duration
 from spotifriend_dagster.tables.insight import every_table
 
 if TYPE_CHECKING:
@@ -50,8 +50,10 @@ def print_answers(console: Console, reader: Reader) -> None:
     console.print()
     console.rule(f"[bold]{escape(reader.listener)}: what the listening says[/]", align="left")
     console.print(
-        f"{total['first_date']} to {total['last_date']}: [bold]{total['listens']:,}[/] listens of at least 30 s, "
-        f"[bold]{duration(total['ms_played'])}[/], {total['artists']:,} artists, {total['recordings']:,} recordings."
+        f"{total['first_date']} to {total['last_date']}: "
+        f"[bold]{count(total['listens'], 'listen', 'listens')}[/] of at least 30 s, "
+        f"[bold]{duration(total['ms_played'])}[/], {count(total['artists'], 'artist', 'artists')}, "
+        f"{count(total['recordings'], 'recording', 'recordings')}."
     )
     uncertain = rows.of("SELECT status, COUNT(*) AS days FROM listening_coverage", "is_minimum", "GROUP BY status")
     days = {row["status"]: row["days"] for row in uncertain}

@@ -48,7 +48,7 @@ constraints: ## Pin anew what pyproject.toml asks for
 	rm -rf .venv && $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	{ echo '# Every version that SpotiFriend is tested with. Written by `make constraints`.'; \
-	  $(BIN)/pip freeze --exclude-editable; } > constraints.txt
+	  $(BIN)/pip freeze --all --exclude pip --exclude-editable; } > constraints.txt
 
 clean: ## Everything that can be made again: .venv, caches and the demo's lake; never your own lake
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench $(HOME_OF_DEMO)

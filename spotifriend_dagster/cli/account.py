@@ -37,12 +37,12 @@ class Account:
         """Whether the settings' bucket is there.
 
         Raises:
-            UserError: it is another account's.
+            UserError: it is another account's, or in another region.
         """
         bucket = self._aws.bucket
         with translated(UserError, f"The bucket {bucket} cannot be looked up"):
             try:
-                self._clients.client("s3").head_bucket(Bucket=bucket)
+                head = self._clients.client("s3").head_bucket(Bucket=bucket)
             except errors.ClientError as error:
                 if code_of(error) == "404":
                     return False
@@ -52,6 +52,12 @@ class Account:
                         "name for SPOTIFRIEND_BUCKET, or allow s3:ListBucket."
                     ) from None
                 raise
+        region = head.get("BucketRegion") or self._clients.region
+        if region != self._clients.region:
+            raise UserError(
+                f"The bucket {bucket} is in {region}, and SPOTIFRIEND_REGION is {self._clients.region}: correct one of "
+                "the two, as a stack holds what is in its own region alone."
+            )
         return True
 
     def has_database(self) -> bool:

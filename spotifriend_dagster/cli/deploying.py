@@ -7,7 +7,7 @@ in `deploy/data.yaml` and `deploy/compute.yaml`.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from spotifriend_dagster.cli.account import Account
+    from spotifriend_dagster.cli.glue_code import GlueCode
     from spotifriend_dagster.cli.stacks import Change, ChangeSet, Stack, Stacks
     from spotifriend_dagster.settings import Aws, Settings
 
-_TEMPLATES = Path(__file__).resolve().parents[2] / "deploy"
+_PROJECT = Path(__file__).resolve().parents[2]
 _FUNCTIONS = 3
 _UNRESERVED = 10
 """How many executions Lambda keeps for functions that reserve none; nobody may reserve the last of them."""
@@ -37,7 +38,9 @@ _OF_SETTINGS = {
     "QuicksightPrincipal": "quicksight_principal",
 }
 """What the functions are given where it is set here; where it is not, they keep what they have."""
-_FOUND_OUT = {"Name", "Folder", "Image", "DatabaseIsThere"}
+_DATABASE_IS_THERE = "DatabaseIsThere"
+_FOUND_OUT = {"Name", "Folder", "Image", _DATABASE_IS_THERE, "GlueCode"}
+_ON_GLUE = "UnitesOnGlue"
 _IS_A_SETTING = "(SPOTIFRIEND_"
 _WORDS = {
     ("Remove", "False"): ("goes", "red"),
@@ -65,6 +68,7 @@ def deploy(session: Session, /, *, data_only: bool, tag: str, said: Sequence[str
     schedules, alarms). What would change is shown before anything is done. docs/deploy.md begins from nothing.
     """
     from spotifriend_dagster.cli.account import Account
+    from spotifriend_dagster.cli.glue_code import GlueCode
     from spotifriend_dagster.cli.stacks import Stacks
     from spotifriend_dagster.lake.aws import AwsClients
 
@@ -87,7 +91,8 @@ def deploy(session: Session, /, *, data_only: bool, tag: str, said: Sequence[str
         "KmsKeyArn": key,
         "AlertTopic": data.outputs["AlertTopic"],
     }
-    deployment.compute(templates["compute"], known["compute"], given)
+    code = GlueCode(clients, aws.bucket, _PROJECT, console)
+    deployment.compute(templates["compute"], known["compute"], given, code)
     console.print(
         "Next, each with SPOTIFRIEND_DEPLOYMENT=aws:\n"
         "  spotifriend doctor    test every permission\n"
@@ -124,16 +129,19 @@ class _Deployment:
             "Workgroup": aws.workgroup,
             "KmsKeyArn": key,
         }
-        if present is None:
-            parameters["DatabaseIsThere"] = str(self.account.has_database()).lower()
-            if self.account.has_bucket():
-                self._take_over(name, aws.bucket)
-                present = self.stacks.get(name)
+        if present is None and self.account.has_bucket():
+            self._take_over(name, aws.bucket)
+            present = self.stacks.get(name)
+        if (
+            present is None or _DATABASE_IS_THERE not in present.parameters
+        ):  # or it holds what it took over, and no more
+            parameters[_DATABASE_IS_THERE] = str(self.account.has_database()).lower()
         return self._deploy(present, name, template, parameters, known)
 
-    def compute(self, template: str, known: Collection[str], given: Mapping[str, str]) -> Stack:
+    def compute(self, template: str, known: Collection[str], given: Mapping[str, str], glue: GlueCode) -> Stack:
         """What runs, as it is to be."""
         name = f"{self.name}-compute"
+        present = self.stacks.get(name)
         reserves: dict[str, str] = {}
         limit = self.account.concurrency()
         if "ReservesConcurrency" not in self.said and limit < _UNRESERVED + _FUNCTIONS:
@@ -144,12 +152,23 @@ class _Deployment:
                 "then deploy with --set ReservesConcurrency=true.",
                 soft_wrap=True,
             )
-        return self._deploy(self.stacks.get(name), name, template, {**given, **reserves}, known)
+        kept = present.parameters if present else {}
+        if self.said.get(_ON_GLUE, kept.get(_ON_GLUE)) != "true":
+            return self._deploy(present, name, template, {**given, **reserves}, known)
+        given = {**given, **reserves, "GlueCode": glue.folder}
+        return self._deploy(present, name, template, given, known, before=glue.require_uploaded)
 
     def _deploy(
-        self, present: Stack | None, name: str, template: str, given: Mapping[str, str], known: Collection[str]
+        self,
+        present: Stack | None,
+        name: str,
+        template: str,
+        given: Mapping[str, str],
+        known: Collection[str],
+        *,
+        before: Callable[[], None] = lambda: None,
     ) -> Stack:
-        """Make a stack what it is to be: shown, agreed to, made, and watched.
+        """Make a stack what it is to be: shown, agreed to, made, and watched. `before` is called when it is agreed to.
 
         Raises:
             UserError: it cannot be, or is not agreed to.
@@ -158,9 +177,10 @@ class _Deployment:
         parameters = {"Name": self.name, **given, **said}
         with self.stacks.prepared(present, name, template, parameters, known=known) as changes:
             if changes is None and present:
+                before()
                 self.console.print(f"The stack {name} is as it should be: no changes.", soft_wrap=True)
                 return present
-            return self._made(changes)
+            return self._made(changes, before)
 
     def _take_over(self, name: str, bucket: str) -> None:
         """Begin the stack with a bucket that is there, as it is: such as one that an earlier stack left."""
@@ -183,11 +203,12 @@ class _Deployment:
         with self.stacks.prepared(None, name, template, {}, imports=[imported]) as changes:
             self._made(changes)
 
-    def _made(self, changes: ChangeSet | None) -> Stack:
+    def _made(self, changes: ChangeSet | None, before: Callable[[], None] = lambda: None) -> Stack:
         if changes is None:
             raise UserError("CloudFormation finds nothing to do for a stack that is not there: try again.")
         _show(self.console, changes)
         self._require_agreement(changes)
+        before()
         return self._execute(changes)
 
     def _require_agreement(self, changes: ChangeSet) -> None:
@@ -217,6 +238,8 @@ class _Deployment:
             try:
                 stack = self.stacks.execute(changes, on_event)
             except KeyboardInterrupt:
+                if changes.is_pending:
+                    raise
                 raise UserError(
                     f"CloudFormation goes on by itself with the stack {changes.stack}; the same command, given later, "
                     "says how it stands."
@@ -249,7 +272,7 @@ def _folder(aws: Aws) -> str:
 
 
 def _template(part: str) -> str:
-    path = _TEMPLATES / f"{part}.yaml"
+    path = _PROJECT / "deploy" / f"{part}.yaml"
     try:
         return path.read_text("utf-8")
     except OSError:

@@ -10,13 +10,13 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import botocore.exceptions as errors
 
 from spotifriend_dagster.cli.session import UserError
-from spotifriend_dagster.lake.aws import AwsClients, code_of, translated
+from spotifriend_dagster.lake.aws import AwsClients, code_of, translated, why
 
 _FIRST_WAIT_SECONDS = 0.2
 _LONGEST_WAIT_SECONDS = 4.0
@@ -27,23 +27,26 @@ _STACK = "AWS::CloudFormation::Stack"
 _GOOD_ENDS = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"}
 _NO_CHANGE = re.compile("didn't contain changes|no updates are to be performed", re.IGNORECASE)
 _SAID_BY_HANDLER = re.compile(r'returned message: "(?P<said>.*?)" \(RequestToken', re.DOTALL)
+_NO_CHANGE_SET = {"ChangeSetNotFound", "ChangeSetNotFoundException", "ValidationError"}
+"""Of changes that were never taken down, and of a stack that never was."""
 _CALLED_OFF = re.compile("cancelled|Rollback requested", re.IGNORECASE)
 _CANNOT_GO_ON = {
     "ROLLBACK_COMPLETE": "was never made whole, and CloudFormation does not go on from there",
     "ROLLBACK_FAILED": "was never made whole, nor could what there is of it be removed",
     "CREATE_FAILED": "was never made whole, and CloudFormation does not go on from there",
     "IMPORT_ROLLBACK_COMPLETE": "could not take over what it was to hold",
+    "IMPORT_ROLLBACK_FAILED": "could not take over what it was to hold, nor let go of it",
     "DELETE_FAILED": "could not be deleted entirely",
 }
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack as CloudFormation knows it; `parameters` are the names of those that it was given."""
+    """A stack as CloudFormation knows it; `parameters` are those that it was given, of which some are not shown."""
 
     name: str
     status: str
-    parameters: frozenset[str]
+    parameters: Mapping[str, str]
     outputs: Mapping[str, str]
 
 
@@ -68,12 +71,12 @@ class Change:
 
 @dataclass
 class ChangeSet:
-    """Changes that CloudFormation has worked out, and not made."""
+    """Changes that CloudFormation has worked out; `is_pending` until they are made, or are known never to have been."""
 
     stack: str
-    id: str
+    id: str  # its name
     changes: Sequence[Change]
-    is_executed: bool = field(default=False)
+    is_pending: bool = True
 
 
 class Stacks:
@@ -101,7 +104,7 @@ class Stacks:
         return Stack(
             name,
             said["StackStatus"],
-            frozenset(given["ParameterKey"] for given in said.get("Parameters", [])),
+            {given["ParameterKey"]: given.get("ParameterValue", "") for given in said.get("Parameters", [])},
             {output["OutputKey"]: output["OutputValue"] for output in said.get("Outputs", [])},
         )
 
@@ -144,7 +147,7 @@ class Stacks:
         """
         if stack:
             self._require_changeable(stack)
-        kept = sorted(stack.parameters & set(known) - parameters.keys()) if stack else []
+        kept = sorted(stack.parameters.keys() & set(known) - parameters.keys()) if stack else []
         kind = "IMPORT" if imports else "UPDATE" if stack else "CREATE"
         asked: dict[str, Any] = {
             "StackName": name,
@@ -159,16 +162,20 @@ class Stacks:
             # what is taken over cannot be tagged at the same time
             **({"ResourcesToImport": list(imports)} if imports else {"Tags": _TAGS}),
         }
-        with translated(UserError, f"What would change in the stack {name} cannot be worked out"):
-            set_id: str = self._cloudformation.create_change_set(**asked)["Id"]
-        changes = ChangeSet(name, set_id, [])
+        changes = ChangeSet(name, asked["ChangeSetName"], [])
         try:
+            with translated(UserError, f"What would change in the stack {name} cannot be worked out"):
+                try:
+                    self._cloudformation.create_change_set(**asked)
+                except errors.ClientError:
+                    changes.is_pending = False
+                    raise
             if self._worked_out(changes):
                 yield changes
             else:
                 yield None
         finally:
-            if not changes.is_executed:
+            if changes.is_pending:
                 self._discard(changes, is_new=stack is None)
 
     def execute(self, changes: ChangeSet, on_event: Callable[[str, str], None]) -> Stack:
@@ -183,8 +190,12 @@ class Stacks:
         """
         with translated(UserError, f"The stack {changes.stack} cannot be changed"):
             seen = {event["EventId"] for event in self._events(changes.stack, set())}
-            self._cloudformation.execute_change_set(ChangeSetName=changes.id, StackName=changes.stack)
-        changes.is_executed = True
+            changes.is_pending = False  # also where the answer is lost, or nobody waits for it
+            try:
+                self._cloudformation.execute_change_set(ChangeSetName=changes.id, StackName=changes.stack)
+            except errors.ClientError:
+                changes.is_pending = True
+                raise
         told: list[Mapping[str, Any]] = []
         wait = _FIRST_WAIT_SECONDS
         while True:
@@ -205,14 +216,8 @@ class Stacks:
 
     def _worked_out(self, changes: ChangeSet) -> bool:
         """Wait until CloudFormation knows what would change, and say whether anything would."""
-        wait = _FIRST_WAIT_SECONDS
         with translated(UserError, f"What would change in the stack {changes.stack} cannot be worked out"):
-            while True:
-                said = self._cloudformation.describe_change_set(ChangeSetName=changes.id, StackName=changes.stack)
-                if not said["Status"].endswith(("_PENDING", "_IN_PROGRESS")):
-                    break
-                time.sleep(wait)
-                wait = min(wait * 1.5, _LONGEST_WAIT_SECONDS)
+            said = self._settled(changes)
             found = said.get("Changes", [])
             while token := said.get("NextToken"):
                 said = self._cloudformation.describe_change_set(
@@ -227,12 +232,38 @@ class Stacks:
         changes.changes = [_change(each["ResourceChange"]) for each in found if "ResourceChange" in each]
         return True
 
+    def _settled(self, changes: ChangeSet) -> dict[str, Any]:
+        """What CloudFormation says of changes as soon as it knows them, or why there are none."""
+        wait = _FIRST_WAIT_SECONDS
+        while True:
+            said: dict[str, Any] = self._cloudformation.describe_change_set(
+                ChangeSetName=changes.id, StackName=changes.stack
+            )
+            if not said["Status"].endswith(("_PENDING", "_IN_PROGRESS")):
+                return said
+            time.sleep(wait)
+            wait = min(wait * 1.5, _LONGEST_WAIT_SECONDS)
+
     def _discard(self, changes: ChangeSet, *, is_new: bool) -> None:
-        """Forget changes that nobody wants; with a stack that was begun for them alone."""
-        with suppress(errors.BotoCoreError, errors.ClientError):
-            self._cloudformation.delete_change_set(ChangeSetName=changes.id, StackName=changes.stack)
-            if is_new and self.get(changes.stack) is None:
-                self._cloudformation.delete_stack(StackName=changes.stack)
+        """Forget changes that nobody wants; with a stack that was begun for them alone.
+
+        Raises:
+            UserError: they stay.
+        """
+        of_stack = {"StackName": changes.stack}
+        try:
+            self._settled(changes)  # before, they cannot be deleted
+            self._cloudformation.delete_change_set(ChangeSetName=changes.id, **of_stack)
+            if is_new and not self._cloudformation.list_change_sets(**of_stack)["Summaries"]:
+                self._cloudformation.delete_stack(**of_stack)
+        except (errors.BotoCoreError, errors.ClientError) as error:
+            if isinstance(error, errors.ClientError) and code_of(error) in _NO_CHANGE_SET:
+                return
+            raise UserError(
+                f"Nothing was changed, but the change set {changes.id} of the stack {changes.stack} is still there: "
+                f"{why(error)} It does nothing by itself; aws cloudformation delete-change-set --region {self._region} "
+                f"--stack-name {changes.stack} --change-set-name {changes.id} removes it."
+            ) from error
 
     def _events(self, name: str, seen: Collection[str]) -> list[Mapping[str, Any]]:
         """What happened to the stack that was not seen yet, in its order. CloudFormation tells the latest first."""
@@ -279,7 +310,14 @@ class Stacks:
         if stack.status == "UPDATE_ROLLBACK_FAILED":
             raise UserError(
                 f"The stack {stack.name} could neither be changed nor put back ({stack.status}): continue the rollback "
-                "in CloudFormation's console, and give the same command again."
+                f"(aws cloudformation continue-update-rollback --region {self._region} --stack-name {stack.name}; "
+                "its events in the console say what is in the way), and give the same command again."
+            )
+        if stack.status == "UPDATE_FAILED":
+            raise UserError(
+                f"The stack {stack.name} was changed by half, and not put back ({stack.status}): put it back (aws "
+                f"cloudformation rollback-stack --region {self._region} --stack-name {stack.name}), and give the same "
+                "command again."
             )
 
     def _deletion(self, stack: Stack) -> str:

@@ -147,7 +147,8 @@ def _why_refused(error: errors.ClientError) -> str:
         (_EXPIRED, "the AWS credentials have expired: sign in again (`aws sso login`), or renew them."),
         (
             _NOT_VALID,
-            f"AWS does not know these credentials ({code}): sign in again, or correct AWS_PROFILE or the keys.",
+            f"AWS does not know these credentials ({code}): sign in again, or correct AWS_PROFILE or the keys; where "
+            "they are right, SPOTIFRIEND_REGION is one that the account has not enabled.",
         ),
         (_NO_BUCKET, "there is no such bucket: create it, or correct SPOTIFRIEND_BUCKET."),
         (_NO_KEY, f"the KMS key cannot be used ({code}): correct SPOTIFRIEND_KMS_KEY, or enable the key."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,9 +15,10 @@ import boto3
 import pytest
 from moto.glue.models import FakeJob, FakeJobRun
 
+from spotifriend_dagster import glue_job
 from spotifriend_dagster_tests.aws.server import AwsServer
 
-_SCRIPT = "spotifriend_dagster.glue_job"
+_SCRIPT = Path(glue_job.__file__)
 
 
 @dataclass
@@ -29,13 +31,13 @@ class GlueJobs:
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, run: FakeJobRun) -> None:
-        """Start a run's process: no settings in its environment, as there are none in Glue."""
+        """Start a run's process, of a copy of the script: nothing beside it, no settings, as there are none in Glue."""
         given: dict[str, str] = run.arguments or {}
         self.arguments.append(given)
         words = [word for pair in given.items() for word in pair]
         with (self.folder / f"{run.job_run_id}.log").open("wb") as log:
             self._processes[run.job_run_id] = subprocess.Popen(
-                [sys.executable, "-m", _SCRIPT, *words],
+                [sys.executable, shutil.copy(_SCRIPT, self.folder), *words],
                 env=dict(self.environment),
                 cwd=self.folder,
                 stdout=log,
@@ -74,7 +76,11 @@ def glue_jobs(aws: AwsServer, folder: Path, name: str, arguments: Mapping[str, s
         boto3.client("glue").create_job(
             Name=name,
             Role="arn:aws:iam::123456789012:role/plays",
-            Command={"Name": "glueetl", "ScriptLocation": "s3://lake/glue/glue_job.py", "PythonVersion": "3"},
+            Command={
+                "Name": "glueetl",
+                "ScriptLocation": "s3://lake/glue/0123456789abcdef/glue_job.py",
+                "PythonVersion": "3",
+            },
             GlueVersion="5.0",
             DefaultArguments=dict(arguments),
             ExecutionProperty={"MaxConcurrentRuns": 10},

@@ -4,106 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from click.testing import CliRunner
 
-from spotifriend_dagster.cli import main, stacks
+from spotifriend_dagster.cli import stacks
 from spotifriend_dagster.cli.account import Account
 from spotifriend_dagster.cli.session import UserError
 from spotifriend_dagster.lake.aws import AwsClients
-from spotifriend_dagster_tests.deploy.ministack import REGION, Ministack, ministack
-
-BUCKET = "lake-of-the-tests"
-SETTINGS = {
-    "SPOTIFRIEND_REGION": REGION,
-    "SPOTIFRIEND_BUCKET": BUCKET,
-    "SPOTIFRIEND_PREFIX": "listening",
-    "SPOTIFRIEND_SPOTIFY_CLIENT_ID": "0123456789abcdef",
-}
-NO_BUDGET = ("--set", "MonthlyBudget=0")  # ministack has none
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
-    """One for all tests of this module."""
-    with ministack(tmp_path_factory.mktemp("ministack")) as server:
-        yield server
-
-
-@pytest.fixture
-def aws(running: Ministack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ministack:
-    """An empty AWS, which the environment names, with the settings of a home on it."""
-    running.renew()
-    _alone(monkeypatch, tmp_path)
-    for name, value in {**running.environment, **SETTINGS}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(stacks, "_FIRST_WAIT_SECONDS", 0.02)
-    return running
-
-
-def _alone(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    for name in os.environ:
-        if name.startswith(("SPOTIFRIEND_", "AWS_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("SPOTIFRIEND_HOME", str(folder / "home"))
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
-@dataclass
-class Said:
-    """What a command printed, and whether it went well."""
-
-    code: int
-    text: str
-
-    @property
-    def sentence(self) -> str:
-        """Everything on one line."""
-        return " ".join(self.text.split())
-
-
-def deploy(*arguments: str, answer: str = "") -> Said:
-    """Give the command in this process."""
-    done = CliRunner().invoke(main, ["deploy", *arguments], input=answer, env={"COLUMNS": "160"})
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
-    return Said(done.exit_code, done.output)
-
-
-def started(*arguments: str) -> subprocess.Popen[str]:
-    """Give the command in a process of its own."""
-    program = Path(sys.executable).with_name("spotifriend")
-    return subprocess.Popen(
-        [program, "deploy", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def deployed_by_process(*arguments: str) -> Said:
-    """The command as people give it, from its start to its end."""
-    process = started(*arguments)
-    text, _ = process.communicate(timeout=120)
-    return Said(process.returncode, text)
-
-
-def changes_left(aws: Ministack) -> list[str]:
-    """The change sets that wait to be executed."""
-    found = aws.client("cloudformation").list_change_sets(StackName="spotifriend-data")["Summaries"]
-    return [each["ChangeSetName"] for each in found if each["ExecutionStatus"] == "AVAILABLE"]
+from spotifriend_dagster_tests.deploy.command import BUCKET, NO_BUDGET, changes_left, deploy, deployed_by_process, made
+from spotifriend_dagster_tests.deploy.ministack import REGION, Ministack
 
 
 def test_the_home_is_made_by_one_command_then_there_is_nothing_to_do_and_the_lake_outlives_its_stacks(aws: Ministack):
@@ -194,22 +105,6 @@ def test_whoever_says_no_changes_nothing_and_leaves_nothing(aws: Ministack, answ
     assert BUCKET not in [found["Name"] for found in aws.client("s3").list_buckets()["Buckets"]]
 
 
-def test_ctrl_c_at_the_question_leaves_nothing(aws: Ministack):
-    """A change set that is left behind is found by the next one, and counts against a quota."""
-    deploy("--data-only", "--yes")
-    process = started("--data-only", "--set", "OldVersionsDays=5")
-    assert process.stdout
-    read = ""
-    while "Make these changes?" not in read:
-        read += (letter := process.stdout.read(1))
-        assert letter, read
-    process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert "Traceback" not in rest
-    assert changes_left(aws) == []
-
-
 def test_a_failure_is_told_by_its_first_reason(aws: Ministack):
     """CloudFormation's own last word is that it rolled back; why is thirty events before."""
     good: dict[str, Any] = {"First": {"Type": "AWS::SNS::Topic"}}
@@ -218,20 +113,14 @@ def test_a_failure_is_told_by_its_first_reason(aws: Ministack):
     with pytest.raises(
         UserError, match=r"^The stack made could not be made\. Second \(AWS::Logs::LogStream\) failed: "
     ):
-        _made(known, "made", good | bad)
+        made(known, "made", good | bad)
     with pytest.raises(UserError, match=r"never made whole.*ROLLBACK_COMPLETE.*delete-stack --region eu-central-1"):
-        _made(known, "made", good)
+        made(known, "made", good)
     aws.delete("made")
-    assert _made(known, "made", good).status == "CREATE_COMPLETE"
+    assert made(known, "made", good).status == "CREATE_COMPLETE"
     with pytest.raises(UserError, match=r"could not be changed, and is as it was before\. Second"):
-        _made(known, "made", good | bad)
-    assert _made(known, "made", good | {"Third": bad["Third"]}).status == "UPDATE_COMPLETE"
-
-
-def _made(known: stacks.Stacks, name: str, resources: dict[str, Any]) -> stacks.Stack:
-    with known.prepared(known.get(name), name, json.dumps({"Resources": resources}), {}) as changes:
-        assert changes
-        return known.execute(changes, lambda *_: None)
+        made(known, "made", good | bad)
+    assert made(known, "made", good | {"Third": bad["Third"]}).status == "UPDATE_COMPLETE"
 
 
 def test_what_is_found_before_anything_is_made_is_told(aws: Ministack, monkeypatch: pytest.MonkeyPatch):
@@ -301,64 +190,3 @@ def test_a_value_that_a_template_does_not_take_is_said_before_anything_is_made(a
     assert "Traceback" not in said.text
     with pytest.raises(ClientError):
         aws.client("s3").head_bucket(Bucket=BUCKET)
-
-
-def test_nobody_is_signed_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """The first thing that most people meet."""
-    _alone(monkeypatch, tmp_path)
-    for name, value in SETTINGS.items():
-        monkeypatch.setenv(name, value)
-    said = deploy("--yes")
-    assert said.code == 1
-    assert "there are no AWS credentials" in said.sentence
-    assert "aws sso login" in said.sentence
-    monkeypatch.delenv("SPOTIFRIEND_BUCKET")
-    assert "SPOTIFRIEND_BUCKET is not set" in deploy("--yes").sentence
-
-
-class _Denying(BaseHTTPRequestHandler):
-    """An AWS that knows who asks, and lets them do nothing."""
-
-    def do_POST(self) -> None:
-        asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        if "GetCallerIdentity" in asked:
-            self._answer(
-                200,
-                "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account>"
-                "</GetCallerIdentityResult></GetCallerIdentityResponse>",
-            )
-        else:
-            self._answer(
-                403,
-                "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>User: "
-                "arn:aws:iam::123456789012:user/me is not authorized to perform: cloudformation:GetTemplateSummary "
-                "because no identity-based policy allows it</Message></Error></ErrorResponse>",
-            )
-
-    def _answer(self, status: int, body: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", "text/xml")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-def test_a_permission_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """Which one, and of whom."""
-    _alone(monkeypatch, tmp_path)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Denying)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-    for name, value in {**SETTINGS, **keys, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"}.items():
-        monkeypatch.setenv(name, value)
-    try:
-        said = deploy("--yes")
-    finally:
-        server.shutdown()
-        server.server_close()
-    assert said.code == 1
-    assert "AWS denies cloudformation:GetTemplateSummary" in said.sentence
-    assert "user/me" in said.sentence

@@ -19,10 +19,10 @@ PYTHON_OF_GLUE = {"glueetl 5.0": "3.11", "pythonshell": "3.9"}
 
 def with_job() -> Deployed:
     """What runs, with the job."""
-    return compute(GlueWheels="glue/spotifriend.gluewheels.zip")
+    return compute(UnitesOnGlue="true", GlueCode="glue/0123456789abcdef/")
 
 
-def test_without_wheels_there_is_no_job_and_runs_unite_themselves():
+def test_unless_it_is_asked_for_there_is_no_job_and_runs_unite_themselves():
     """The default: for a household, a minute of Glue's costs more than a year of uniting in process."""
     assert compute().of_type("AWS::Glue::Job") == []
     variables = compute().resources["dailyFunction"].properties["Environment"]["Variables"]
@@ -39,6 +39,9 @@ def test_the_job_is_the_one_that_runs_start_and_finds_its_settings(monkeypatch: 
         monkeypatch.setenv(name, value)
     assert (Settings().aws.bucket, Settings().aws.prefix) == ("lake", "a/b")
     assert job["ExecutionProperty"]["MaxConcurrentRuns"] >= 10
+    assert job["Command"]["ScriptLocation"] == "s3://lake/glue/0123456789abcdef/glue_job.py"
+    wheels = job["DefaultArguments"]["--additional-python-modules"]
+    assert wheels == "s3://lake/glue/0123456789abcdef/spotifriend.gluewheels.zip"
 
 
 def test_the_interpreter_is_one_that_the_project_supports():
@@ -54,7 +57,7 @@ def test_the_job_writes_cleaned_tables_and_what_it_says_and_nothing_else():
     """It has no token, no catalog, and cannot touch what was collected."""
     rights = {
         (action, resource)
-        for statement in statements("PlaysRole", with_job())
+        for statement in statements("playsRole", with_job())
         for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
         for resource in ([statement["Resource"]] if isinstance(statement["Resource"], str) else statement["Resource"])
     }

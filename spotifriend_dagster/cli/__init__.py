@@ -10,7 +10,6 @@ read is made in `reports/`.
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import sys
 from datetime import datetime
@@ -49,7 +48,6 @@ def main() -> None:
     # Rows pass by as objects that live for one step: for them the collector would go through the modules' and Dagster's
     # own objects a thousand times.
     gc.set_threshold(100_000, 50, 100)
-    logging.getLogger("spotifriend.alerts").propagate = False  # what an alert says, the command says itself
 
 
 main.add_command(import_)

@@ -49,7 +49,10 @@ KNOW_DAGSTER = {
     *("assets", "checks", "automation", "partitions", "definitions", "cli", "aws_lambda", "glue_job"),
     *("lake/io_managers.py", "reports/status.py"),  # Dagster's own shape of reading and writing; its notes of runs
 }
-HEAVY = ("duckdb", "sqlglot", "altair", "vl_convert", "awswrangler", "dagster_aws", "moto", "spotipy", "rich", "jinja2")
+HEAVY = (
+    *("duckdb", "sqlglot", "altair", "vl_convert", "awswrangler", "dagster_aws", "moto", "spotipy", "rich", "jinja2"),
+    *("sqlalchemy", "alembic"),
+)
 LINES = 450
 
 

@@ -10,11 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
-import sqlalchemy
-from dagster._core.scheduler.instigation import SensorInstigatorData
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
-from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 _DAEMON_SPEAKS_EVERY = timedelta(seconds=60)  # it does so every 30 seconds
 _LONGEST_SILENCE = timedelta(minutes=10)  # of a run that lives: no step is as long
@@ -70,6 +66,11 @@ def forget_runs(instance: dg.DagsterInstance, dagster_home: Path) -> None:
         instance: the instance, with no daemon at work.
         dagster_home: its home, in which SQLite keeps what was deleted until a database is packed.
     """
+    import sqlalchemy  # noqa: PLC0415 - heavy, as is what Dagster keeps its notes with
+    from dagster._core.scheduler.instigation import SensorInstigatorData  # noqa: PLC0415
+    from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable  # noqa: PLC0415
+    from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage  # noqa: PLC0415
+
     for state in instance.all_instigator_state():
         if state.instigator_data is not None:
             instance.purge_ticks(state.instigator_origin_id, state.selector_id, before=datetime.now(UTC).timestamp())

@@ -1,7 +1,9 @@
 """Catalog assets: the definition of every raw and cleaned table, as Glue has it. Publishing defines the insights."""
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
+from hashlib import sha256
 from typing import Any
 
 import dagster as dg
@@ -19,6 +21,7 @@ from spotifriend_dagster.tables.rendering import glue_table_input
 
 CATALOGUED = DECLARED_TABLES
 _FEW_EXPORTS = 30
+_SEAL = "spotifriend.digest"
 
 
 def catalog_key(table: Table) -> dg.AssetKey:
@@ -61,10 +64,13 @@ def catalog_asset(first_day: date) -> dg.AssetsDefinition:
             definition = definition_of(table, lake.storage, names, first_day, years)
             present = lake.catalog.get(table.name)
             changed = differences(present.table_input, definition) if present else []
+            is_edited = present is not None and _is_edited(present.table_input)
             if changed:
                 context.log.warning(f"The definition of {table.name} was not as declared: {', '.join(changed)}.")
             version = lake.catalog.put_if_different(definition)
             metadata: dict[str, Any] = {"version": version, "columns": len(table.all_columns), "changed": changed}
+            if is_edited:
+                metadata["edited"] = dg.MetadataValue.json([part for part in changed if part != f"Parameters.{_SEAL}"])
             yield dg.MaterializeResult(asset_key=key, metadata=metadata)
 
     return catalog
@@ -89,7 +95,27 @@ def definition_of(
     exports = _few_exports(storage) if table is STREAMING_HISTORY else []
     of_table = (years_there(storage) if years is None else years).get(table.folder, ())
     location = storage.uri(table.folder + "/")
-    return glue_table_input(table, location, listeners=listeners, exports=exports, first_day=first_day, years=of_table)
+    return _sealed(
+        glue_table_input(table, location, listeners=listeners, exports=exports, first_day=first_day, years=of_table)
+    )
+
+
+def _sealed(definition: TableInput) -> TableInput:
+    """The definition with a digest of all that it says: by that, what somebody edits differs from what was declared
+    otherwise, of other listeners, or of fewer years.
+    """
+    said = json.dumps(_unsealed(definition), sort_keys=True)
+    return definition | {"Parameters": definition["Parameters"] | {_SEAL: sha256(said.encode()).hexdigest()[:16]}}
+
+
+def _unsealed(definition: TableInput) -> TableInput:
+    said = {name: value for name, value in definition.get("Parameters", {}).items() if name != _SEAL}
+    return definition | {"Parameters": said}
+
+
+def _is_edited(definition: TableInput) -> bool:
+    """Whether a definition is another than was written here. Of one without a digest, that is not known."""
+    return _SEAL in definition.get("Parameters", {}) and _sealed(_unsealed(definition)) != definition
 
 
 def years_there(storage: Storage) -> Mapping[str, Collection[int]]:

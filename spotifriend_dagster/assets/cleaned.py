@@ -111,13 +111,18 @@ def recent_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         name="recent",
         ins=table_ins(RECENTLY_PLAYED),
         outs=table_outs(*_RECENT),
-        check_specs=[*map(declaration_check, _RECENT), every_listener_check(asset_key(RECENT_PLAYS))],
+        check_specs=[
+            *map(declaration_check, _RECENT),
+            every_listener_check(asset_key(RECENT_PLAYS)),
+            unknown_fields_check(asset_key(RECENT_PLAYS)),
+        ],
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def recent(context: dg.AssetExecutionContext, raw_recently_played: StoredTable) -> Iterator[Any]:
         """Type the plays of a day's polls, each once, and say which interval each page spans."""
         failures: dict[str, str] = {}
+        unknown_fields: set[str] = set()
         parts: dict[Table, list[Part]] = {table: [] for table in _RECENT}
         now = pd.Timestamp.now("UTC")
 
@@ -125,6 +130,7 @@ def recent_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
             made: dict[Table, list[Part]] = {table: [] for table in _RECENT}
             for raw in raw_recently_played.batches(listener):
                 cleaned, days_received = clean_recent(raw, now), sorted(set(raw["dt"]))
+                unknown_fields.update(cleaned.unknown_fields)
                 for table, frame, day in (
                     (RECENT_PLAYS, cleaned.plays, cleaned.plays["collected_on"].dt.strftime("%Y-%m-%d")),
                     (RECENT_PAGES, cleaned.pages, cleaned.pages["collected_on"].dt.strftime("%Y-%m-%d")),
@@ -141,6 +147,7 @@ def recent_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
             yield dg.Output(audits.of(table, frames), table.name)
         yield from audits.results()
         yield every_listener_result(asset_key(RECENT_PLAYS), failures)
+        yield unknown_fields_result(asset_key(RECENT_PLAYS), unknown_fields)
 
     return recent
 

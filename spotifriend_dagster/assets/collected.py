@@ -154,6 +154,7 @@ def _of_listener(pulled: Pulled) -> dict[str, Any]:
         "message": record.message,
         "is_known": record.outcome == "denied" and pulled.is_repeated,
         "refused": list(pulled.refused),
+        "clock_off": record.clock_off,
         **pulled.news,
     }
 

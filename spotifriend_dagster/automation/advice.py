@@ -21,11 +21,14 @@ class Advice(NamedTuple):
     cure: str
 
 
-_RUN_AGAIN = "Do what the sentence says, then `spotifriend run`; the next night repeats it as well."
+_RUN_AGAIN = (
+    "Do what the sentence says, then `spotifriend run`; the next night repeats it as well. If it is told again, and "
+    "there is nothing that you can do, please report it."
+)
 _OLD_FIGURES = "Tables that are made of it keep what they said before; nothing is lost."
 _LOST_PLAYS = (
-    "Spotify tells the last 50 plays only: what is played before it answers again is lost beyond them, until an export "
-    "brings it."
+    "Nothing yet. Spotify tells the last 50 plays only: if more than these are played before a poll goes well (some "
+    "three hours of listening), the others are missing until an export brings them."
 )
 _A_FAULT = (
     "`spotifriend ui` shows the rows. It is a fault of SpotiFriend: please report it. `spotifriend rollback TABLE` "
@@ -37,12 +40,12 @@ POLL_FAILED = Advice("{job} failed at {step}", _LOST_PLAYS, "Do what the sentenc
 IMPORT_FAILED = Advice(
     "An import failed", "Nothing of the export is in the lake.", "Do what the sentence says, and import it again."
 )
-RUN_BROKE_OFF = Advice(
-    "A run of {job} broke off",
-    _OLD_FIGURES,
+_GOES_ON = (
     "Nothing is half-written: the next run goes on from there. If it happens again, look for lack of memory, time or "
-    "disk.",
+    "disk."
 )
+RUN_BROKE_OFF = Advice("A run of {job} broke off", _OLD_FIGURES, _GOES_ON)
+POLL_BROKE_OFF = Advice("A run of {job} broke off", _LOST_PLAYS, _GOES_ON)
 RUN_STOPPED = Advice("A run of {job} was stopped by somebody", _OLD_FIGURES, "`spotifriend run`, when it is wanted.")
 POLL_UNANSWERED = Advice("Spotify was not polled", _LOST_PLAYS, "Do what the sentence says; every hour it is tried.")
 COLLECTION_UNANSWERED = Advice(
@@ -54,6 +57,29 @@ DENIED = Advice(
     "Spotify does not give something",
     "What depends on it stays empty; all else is collected.",
     "Do what the sentence says, or leave it: this is told once.",
+)
+RUNS_OVERLAPPED = Advice(
+    "Two runs of {job} overlapped",
+    "Nothing is lost, and the tables are as after one of them; the work was done, and asked and paid for, twice.",
+    "Let one thing run it: the schedules of `spotifriend ui`, cron, or Lambda. Who runs by hand waits for them to end.",
+)
+CLOCK_IS_WRONG = Advice(
+    "The clock of the machine that polls is wrong",
+    "Plays have their right times, and what is received is filed by Spotify's clock. But schedules fire at a wrong "
+    "time, and the day on which a consent ends is told wrongly.",
+    "Turn on time synchronisation, by `timedatectl set-ntp true` on Linux or in the system's settings.",
+)
+FILE_DAMAGED = Advice(
+    "A file of the lake was damaged, and is made anew",
+    "Nothing: it was made again from what was received.",
+    "If it happens again, something damages files: look at the disk (`smartctl -a`), at what else writes into the "
+    "lake's folder, and at your backup of `raw`, which nothing can make anew.",
+)
+DEFINITION_EDITED = Advice(
+    "Somebody had changed the definition of a table, and it is put right",
+    "Until then, queries by it may have failed or found less. No data is lost.",
+    "Change nothing in the catalog by hand, as every rebuild puts it right. What should be otherwise is declared in "
+    "`tables/`, or in an insight's SQL file.",
 )
 
 OF_CHECKS = {
@@ -71,7 +97,7 @@ OF_CHECKS = {
     UNKNOWN_FIELDS: Advice(
         "Spotify sends fields that SpotiFriend does not know",
         "Nothing is lost: they are kept in raw, and in no table yet.",
-        "Upgrade SpotiFriend when a version knows them. This is told once.",
+        "Nothing now. Upgrade SpotiFriend when a version knows them. Each field is told once.",
     ),
     MISTYPED_VALUES: Advice(
         "An export holds values of another kind than Spotify ever sent",

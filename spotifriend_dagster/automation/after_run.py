@@ -9,11 +9,15 @@ from datetime import datetime
 import dagster as dg
 
 from spotifriend_dagster.assets.resources import Lake
-from spotifriend_dagster.automation.alerts import tell
+from spotifriend_dagster.automation.alerts import Finding, tell
 from spotifriend_dagster.automation.channels import Channel, Message
-from spotifriend_dagster.automation.findings import findings_of
-from spotifriend_dagster.automation.health import facts_of, health_record
-from spotifriend_dagster.lake.health import has_record, write_record
+from spotifriend_dagster.automation.findings import findings_of, of_overlaps
+from spotifriend_dagster.automation.health import RunFacts, facts_of, health_record
+from spotifriend_dagster.lake.health import has_record, read_records, write_record
+from spotifriend_dagster.lake.storage import StorageError
+
+_MAY_OVERLAP = ("poll", "__")
+"""Jobs of which two at once are of no interest: a poll is one call, and Dagster's own job may be of any assets."""
 
 
 def after_run(
@@ -48,4 +52,16 @@ def after_run(
         return []
     told = tell(lake.storage, findings_of(facts), channels, now)
     write_record(lake.storage, run_id, facts.ended, health_record(facts, usage or {}))
-    return told
+    overlaps = _overlaps(lake, facts)
+    return told + (tell(lake.storage, overlaps, channels, now) if overlaps else [])
+
+
+def _overlaps(lake: Lake, facts: RunFacts) -> list[Finding]:
+    """Of two runs that end together, each has left its record before it looks for the other's."""
+    if facts.job.startswith(_MAY_OVERLAP):
+        return []
+    try:
+        others, _ = read_records(lake.storage, facts.started.date())
+    except StorageError:
+        return []
+    return list(of_overlaps(facts, others))

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from spotifriend_dagster.automation.channels import Channel, Message, delivered
 from spotifriend_dagster.lake.storage import ObjectMissing, Storage, StorageError, update
@@ -44,6 +44,8 @@ _REPEATED_AFTER = {
     Severity.ERROR: timedelta(days=1),
 }
 _LONGEST_TELLING = timedelta(minutes=10)
+_NEWS = timedelta(days=7)
+"""How long a channel that takes nothing is owed what has passed; one that is new is not told of what was before."""
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,8 @@ class Problem:
     """Something that its owner has to know of: what happened, to whom, what it costs, and what to do.
 
     `key` is the same as long as it lasts; `listener` is an id, None where it concerns everybody. The first line of
-    `what` says it for good, those below as it is now.
+    `what` says it for good, those below as it is now. `has_passed` where it was over, or mended, when it was found: its
+    end is told to nobody, and finding it again is told after the time that its severity says.
     """
 
     key: str
@@ -62,6 +65,7 @@ class Problem:
     what: str
     cost: str
     cure: str
+    has_passed: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,9 +89,15 @@ class OpenProblem:
     def is_due(self, channel: str, now: datetime) -> bool:
         """Whether the channel is to be told of it now, or that it is over."""
         told = self.told.get(channel)
+        if self.problem.has_passed:
+            return told is None and now - self.since < _NEWS
         if self.over:
             return told is not None
         return told is None or now - told >= _REPEATED_AFTER[self.problem.severity]
+
+    def is_forgotten(self, now: datetime) -> bool:
+        """Whether it is of the past, and so long ago that it would be told if it were found again."""
+        return self.problem.has_passed and now - self.since >= _REPEATED_AFTER[self.problem.severity]
 
 
 @dataclass(frozen=True)
@@ -100,11 +110,11 @@ class Board:
 
     def judged(self, findings: Iterable[Finding], now: datetime) -> Board:
         """The board after some findings: what is new, what still lasts, and what is over."""
-        problems = dict(self.problems)
+        problems = {key: known for key, known in self.problems.items() if not known.is_forgotten(now)}
         for finding in findings:
             present = {problem.key: problem for problem in finding.problems}
             for key, known in self.problems.items():
-                if known.subject == finding.subject and key not in present:
+                if known.subject == finding.subject and key not in present and not known.problem.has_passed:
                     problems[key] = replace(known, over=known.over or now)
             for key, problem in present.items():
                 problems[key] = _lasting(problems.get(key), problem, finding.subject, now)
@@ -140,6 +150,8 @@ def _after_telling(
 def _lasting(known: OpenProblem | None, problem: Problem, subject: str, now: datetime) -> OpenProblem:
     if known is None:
         return OpenProblem(problem, subject, now)
+    if problem.has_passed:
+        return known
     is_graver = problem.severity.gravity > known.problem.severity.gravity
     since = now if known.over else known.since
     return OpenProblem(problem, subject, since, {} if is_graver else known.told)
@@ -203,25 +215,39 @@ def tell(storage: Storage, findings: Sequence[Finding], channels: Sequence[Chann
 
 
 def compose(due: Sequence[OpenProblem], now: datetime) -> Message:
-    """One message of all that is due: the gravest first, what is over last; the same thing of several people once."""
+    """One message of all that is due: the gravest first, what is over last.
+
+    The same thing of several people is said once, and so is what differs in its details only, with all of them.
+    """
     ordered = sorted(due, key=lambda known: (known.over is not None, -known.problem.severity.gravity, known.since))
-    blocks: dict[str, list[str]] = {}
+    people: dict[_Said, list[str]] = {}
     for known in ordered:
-        people = blocks.setdefault(_said(known), [])
-        if known.problem.listener and known.problem.listener not in people:
-            people.append(known.problem.listener)
-    texts = [f"{', '.join(sorted(people))}: {said}" if people else said for said, people in blocks.items()]
+        concerned = people.setdefault(_said(known), [])
+        if known.problem.listener and known.problem.listener not in concerned:
+            concerned.append(known.problem.listener)
+    blocks: dict[_Said, list[str]] = {}
+    for said, concerned in people.items():
+        first = f"{', '.join(sorted(concerned))}: {said.first}" if concerned else said.first
+        blocks.setdefault(said._replace(first=first, detail=""), []).append(said.detail)
+    texts = ["\n".join(filter(None, (said.first, *details, said.advice))) for said, details in blocks.items()]
     first = texts[0].splitlines()[0].removesuffix(".")
     more = f" (and {len(texts) - 1} more)" if len(texts) > 1 else ""
     problems = tuple(asdict(known.problem) | {"is_over": known.over is not None} for known in ordered)
     return Message(f"SpotiFriend: {first}{more}", "\n\n".join(texts), problems, now)
 
 
-def _said(known: OpenProblem) -> str:
+class _Said(NamedTuple):
+    first: str
+    detail: str
+    advice: str
+
+
+def _said(known: OpenProblem) -> _Said:
     problem = known.problem
+    first, _, detail = problem.what.partition("\n")
     if known.over:
-        return f"Over since {known.over:%Y-%m-%d %H:%M} UTC: {problem.what.splitlines()[0]}"
-    return f"{problem.what}\nWhat it costs: {problem.cost}\nWhat to do: {problem.cure}"
+        return _Said(f"Over since {known.over:%Y-%m-%d %H:%M} UTC: {first}", "", "")
+    return _Said(first, detail, f"What it costs: {problem.cost}\nWhat to do: {problem.cure}")
 
 
 def _changed(storage: Storage, change: Callable[[Board], Board]) -> Board:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from spotifriend_dagster.collecting.needs import Needs
@@ -34,6 +34,8 @@ from spotifriend_dagster.sources.spotify.patience import Patience
 from spotifriend_dagster.sources.spotify.tokens import Secrets, consent_days_left, read_token
 from spotifriend_dagster.tables.raw import RECENTLY_PLAYED
 
+CLOCK_IS_WRONG = timedelta(minutes=5)
+"""From here on, a clock is wrong: an answer takes seconds, and clocks that are kept in time differ by less than one."""
 _ENDS_ALL = (NoApp, SignInError, PullStopped, NotAllowListed, PremiumNeeded)
 """What is so of every source of the listener: asking for the next one would be a call in vain."""
 
@@ -138,7 +140,7 @@ class Collector:
         finally:  # an interrupt, too, leaves what came before it
             if answers:
                 pages = [(answer.endpoint, answer.body) for answer in answers]
-                key = write_pull(self._storage, source.table, listener, self._spotify.now(), pages)
+                key = write_pull(self._storage, source.table, listener, client.now(), pages)
         calls_after, retries_after = client.counts()
         if source.is_poll and key:
             asking.remembered["page"] = key
@@ -151,6 +153,7 @@ class Collector:
             message=ending.message,
             retry_at=ending.retry_at,
             remembered=asking.remembered,
+            clock_off=client.clock_off() if calls_after > calls else None,
         )
         log.add(record)
         rows = sum(_rows(answer.body) for answer in answers)
@@ -212,6 +215,15 @@ class _LazyClient:
 
     def counts(self) -> tuple[int, int]:
         return (self._client.calls, self._client.retries) if self._client else (0, 0)
+
+    def clock_off(self) -> int | None:
+        off = self._client.clock_off if self._client else None
+        return None if off is None else round(off.total_seconds())
+
+    def now(self) -> datetime:
+        """Now, by Spotify's clock where this machine's is wrong: by it, pages have their order."""
+        off = timedelta(seconds=self.clock_off() or 0)
+        return self._spotify.now() - (off if abs(off) >= CLOCK_IS_WRONG else timedelta())
 
     def left_today(self) -> int:
         return max(self._spotify.budget - self._log.calls_today(), 0)

@@ -33,7 +33,8 @@ class PullRecord:
     """What became of one pull of one source of one listener. Instants are UTC-aware.
 
     `message` is a sentence for the user where the pull did not end well; `retry_at` is when asking makes sense again;
-    `remembered` is what the source's next pull has to know, as JSON has it.
+    `remembered` is what the source's next pull has to know, as JSON has it; `clock_off` by how many seconds this
+    machine's clock is ahead of Spotify's, None where no answer said.
     """
 
     source: str
@@ -44,6 +45,7 @@ class PullRecord:
     message: str | None = None
     retry_at: datetime | None = None
     remembered: Mapping[str, Any] = field(default_factory=dict)
+    clock_off: int | None = None
 
 
 class PullLog:
@@ -152,6 +154,7 @@ def _said(record: PullRecord) -> dict[str, Any]:
         "message": record.message,
         "retry_at": record.retry_at and record.retry_at.astimezone(UTC).isoformat(),
         "remembered": record.remembered,
+        "clock_off": record.clock_off,
     }
 
 
@@ -165,4 +168,5 @@ def _record(pulled_at: datetime, said: dict[str, Any]) -> PullRecord:
         message=said["message"],
         retry_at=datetime.fromisoformat(said["retry_at"]) if said["retry_at"] else None,
         remembered=said["remembered"],
+        clock_off=said.get("clock_off"),
     )

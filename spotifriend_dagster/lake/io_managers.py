@@ -17,8 +17,8 @@ import dagster as dg
 import pandas as pd
 
 from spotifriend_dagster.lake.days import replace_days
-from spotifriend_dagster.lake.parquet import to_arrow
-from spotifriend_dagster.lake.storage import Storage
+from spotifriend_dagster.lake.parquet import DamagedFile, to_arrow
+from spotifriend_dagster.lake.storage import Storage, StorageError
 from spotifriend_dagster.lake.stored_tables import FORMATS, THREADS, StoredTable, keys_of
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.declared import DECLARED_TABLES
@@ -126,25 +126,42 @@ class TableIOManager(dg.IOManager):
         with ThreadPoolExecutor(THREADS) as pool:
             for part in parts:
                 _refuse_unless_meant(part, table, written)
-                written[None].add(part, self._write(table, part, pool))
+                size, damaged = self._write(table, part, pool)
+                written[None].add(part, size, damaged)
                 del part  # before the next listener's is made
         return written
 
-    def _write(self, table: Table, part: Part, pool: Executor) -> int:
-        """Replace the files of a part, but those that are so already; gives the bytes of all of them."""
+    def _write(self, table: Table, part: Part, pool: Executor) -> tuple[int, list[str]]:
+        """Replace the files of a part, but those that are so already.
+
+        Gives the bytes of all of them, and the keys of those that were found damaged.
+        """
         folder = f"{table.folder}/listener={part.listener}"
         files = {f"{folder}/{name}": rows for name, rows in _files(table, part)}  # of Arrow: packed without a copy
         present = {stored.key: stored.size for stored in self._storage.list(folder)}
+        damaged: list[str] = []
 
         def write(key: str) -> int:
             content = FORMATS[table.format].write(files[key], table)
             if present.get(key) != len(content) or self._storage.sha256(key) != sha256(content).hexdigest():
+                if key in present and self._is_damaged(key, table):
+                    damaged.append(key)
                 self._storage.write(key, content)
             return len(content)
 
         size = sum(pool.map(write, files))
         self._storage.delete(key for key in present if key not in files)
-        return size
+        return size, sorted(damaged)
+
+    def _is_damaged(self, key: str, table: Table) -> bool:
+        """Whether what is about to be replaced is no whole file: nothing is lost, but a disk may be failing."""
+        try:
+            FORMATS[table.format].read(self._storage.read(key), table, key)
+        except DamagedFile:
+            return True
+        except StorageError:  # it is gone meanwhile, or of an earlier declaration
+            return False
+        return False
 
     def _write_days(self, context: dg.OutputContext, table: Table, parts: Iterable[Part]) -> dict[str | None, Written]:
         """Replace the days of one listener after another."""
@@ -168,16 +185,21 @@ class TableIOManager(dg.IOManager):
 
 @dataclass
 class Written:
-    """What an output wrote for one partition, or for all: then also how many bytes."""
+    """What an output wrote for one partition, or for all: then also how many bytes.
+
+    `damaged` are the keys of files that were found damaged, and are made anew.
+    """
 
     rows: int = 0
     size: int | None = None
     listeners: set[str] = field(default_factory=set)
     first: Part | None = None
+    damaged: list[str] = field(default_factory=list)
 
-    def add(self, part: Part, size: int = 0) -> None:
+    def add(self, part: Part, size: int = 0, damaged: Iterable[str] = ()) -> None:
         """Count a part, of which so many bytes were written."""
         self.rows += len(part.frame)
+        self.damaged += damaged
         if self.size is not None:
             self.size += size
         self.listeners.add(part.listener)
@@ -192,6 +214,8 @@ class Written:
         }
         if self.size is not None:
             said["bytes"] = self.size
+        if self.damaged:
+            said["damaged"] = dg.MetadataValue.json(self.damaged)
         if with_preview and self.first is not None:
             rows = self.first.rows(table).to_pylist()
             cells = [[self.first.listener, *("" if value is None else value for value in row.values())] for row in rows]

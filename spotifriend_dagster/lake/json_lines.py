@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from io import BufferedWriter, BytesIO, RawIOBase
 from typing import TYPE_CHECKING, cast
 
-from spotifriend_dagster.lake.parquet import UnreadableFile, checked
+from spotifriend_dagster.lake.parquet import DamagedFile, UnreadableFile, checked
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.rendering import arrow_schema
 
@@ -55,7 +55,8 @@ def read_json_lines(content: bytes, table: Table, key: str) -> pyarrow.Table:
     try:
         found = _parsed(content, schema)
     except (OSError, pa.ArrowInvalid) as error:
-        raise UnreadableFile(f"{key} does not hold what {table.name} declares: {error}") from error
+        kind = DamagedFile if isinstance(error, OSError) else UnreadableFile  # of the other, types may be to blame
+        raise kind(f"{key} does not hold what {table.name} declares: {error}") from error
     return checked(found.cast(schema), table, key)
 
 

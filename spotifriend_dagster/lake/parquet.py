@@ -24,6 +24,10 @@ class UnreadableFile(StorageError):
     """A file does not hold what its table declares; the message names the file and the cure."""
 
 
+class DamagedFile(UnreadableFile):
+    """Part of a file is missing or overwritten: it is not of another declaration, but no whole file at all."""
+
+
 def to_parquet(frame: pd.DataFrame, table: Table) -> bytes:
     """A typed frame (`tables/frames.py`) as the content of a Parquet file; equal frames give equal bytes.
 
@@ -86,7 +90,7 @@ def read_parquet(content: bytes, table: Table, key: str) -> pyarrow.Table:
         with pq.ParquetFile(pa.BufferReader(content)) as file:
             found = file.read(list(table.column_names), use_threads=len(content) > _WORTH_THREADS)
     except (pa.ArrowInvalid, OSError) as error:
-        raise UnreadableFile(f"{key} is no whole Parquet file ({error}): {_cure(table)}") from error
+        raise DamagedFile(f"{key} is no whole Parquet file ({error}): {_cure(table)}") from error
     return checked(found, table, key)
 
 

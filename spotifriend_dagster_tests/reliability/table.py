@@ -18,8 +18,14 @@ What goes wrong, what is told, and what the lake is afterwards. Every line is a 
 night in which the clocks go forward. Then the next poll and rebuild run, and plays, hours and insights are compared
 row by row with those of a twin to which nothing happened. `make docs` writes the table.
 
-An alert is one message. When the next run has gone well, it is followed by one that says so. Where nothing was lost,
-nothing is late and nobody has to do anything, nobody is told.
+Each of these faults ends in exactly one alert, which is one message. Where it lasts until it is mended, the next run
+that goes well sends one that says so; what had passed, or was put right, when it was found is told and done with.
+
+"""
+_MENDED = """
+## Mended within the run, told to nobody
+
+The request is repeated, the run goes well, and nobody is woken.
 
 """
 _FOOT = """
@@ -36,15 +42,12 @@ lie between, that is told as a gap, figures across it say “at least”, and th
 
 def written(faults: Sequence[Named]) -> str:
     """The whole document."""
-    rows = [
-        (
-            fault.what,
-            fault.made,
-            fault.next,
-            f"“{fault.alert.removeprefix(f'{LISTENER}: ')}”" if fault.alert else "none",
-            fault.lake,
-        )
+    told = [
+        (fault.what, fault.made, fault.next, f"“{fault.alert.removeprefix(f'{LISTENER}: ')}”", fault.lake)
         for fault in faults
+        if fault.alert
     ]
+    mended = [(fault.what, fault.made, fault.next, fault.lake) for fault in faults if not fault.alert]
     head = ("fault", "how it is made", "what the next run does", "alert", "lake after")
-    return f"{_HEAD}{markdown_table(head, rows)}\n{_FOOT}"
+    tables = markdown_table(head, told), markdown_table([name for name in head if name != "alert"], mended)
+    return f"{_HEAD}{tables[0]}\n{_MENDED}{tables[1]}\n{_FOOT}"

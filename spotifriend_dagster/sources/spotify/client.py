@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -110,6 +110,11 @@ class SpotifyClient:
     def retries(self) -> int:
         """How many of the calls repeated one that had failed."""
         return self._session.retries
+
+    @property
+    def clock_off(self) -> timedelta | None:
+        """By how much this machine's clock is ahead of Spotify's, as the last answer says; None where none did."""
+        return self._session.clock_off
 
     @property
     def scopes(self) -> frozenset[str]:

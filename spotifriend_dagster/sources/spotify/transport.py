@@ -7,8 +7,10 @@ prints what it sees, and it fails at errors that are no JSON object.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -55,6 +57,7 @@ class PatientSession(requests.Session):
         deadline: when the present pull must have ended, as the patience's `monotonic` counts.
         endpoint: the path with query of the last call, without its host.
         calls: how many calls were made; `retries` of them repeated one that had failed.
+        clock_off: by how much this machine's clock is ahead of Spotify's, as the last answer says; None where none did.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class PatientSession(requests.Session):
         self.endpoint = ""
         self.calls = 0
         self.retries = 0
+        self.clock_off: timedelta | None = None
 
     def request(self, method: str, url: str, params: Any = None, **_: Any) -> Received:  # type: ignore[override]
         """The answer to a call, tried a few times.
@@ -114,7 +118,7 @@ class PatientSession(requests.Session):
 
         self.calls += 1
         with network_errors_named(_WHAT):
-            return super().request(
+            response = super().request(
                 method,
                 url,
                 params=params,
@@ -122,3 +126,6 @@ class PatientSession(requests.Session):
                 allow_redirects=False,
                 timeout=(self._patience.connect, self._patience.read),
             )
+        with suppress(KeyError, ValueError):  # an answer need not say when it was given
+            self.clock_off = self._now() - parsedate_to_datetime(response.headers["Date"])
+        return response

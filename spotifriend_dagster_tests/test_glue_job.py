@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -10,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from spotifriend_dagster import definitions
+from spotifriend_dagster.assets import plays_on_glue
 from spotifriend_dagster.assets.plays_on_glue import PIPES, PlaysJob
 from spotifriend_dagster.assets.specs import asset_key
 from spotifriend_dagster.assets.uniting import SOURCES, UNITED, shard_of
@@ -20,12 +25,17 @@ from spotifriend_dagster.glue_job import settings_in
 from spotifriend_dagster.tables.cleaned import HISTORY_FILES, HISTORY_PLAYS, HISTORY_REJECTS, PLAYS
 from spotifriend_dagster.tables.raw import STREAMING_HISTORY
 from spotifriend_dagster_tests.aws.conftest import use
-from spotifriend_dagster_tests.aws.glue_jobs import GlueJobs, glue_jobs
+from spotifriend_dagster_tests.aws.glue_jobs import ROLE, GlueJobs, glue_jobs
 from spotifriend_dagster_tests.aws.homes import EXPORTED_UNTIL, LISTENER, AwsHome, run_only, truth
 from spotifriend_dagster_tests.aws.server import BUCKET, REGION, AwsServer, aws_server
+from spotifriend_dagster_tests.deploy.rights import missing, needed, rights
 
 OTHERS = ("anna", "ben", "carla")
 JOB = "spotifriend-plays"
+NOT_EVERY_TIME = {
+    "s3:DeleteObject",  # of a year that has no plays any more
+    *("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),  # Glue itself, in the role's name
+}
 HISTORY = (HISTORY_PLAYS, HISTORY_FILES, HISTORY_REJECTS)
 pytestmark = pytest.mark.filterwarnings(  # which Pipes itself calls, of every reader of messages
     "ignore:Function `PipesMessageReader.expected_writer_count` is currently in preview"
@@ -99,7 +109,8 @@ def unite(home: AwsHome, monkeypatch: pytest.MonkeyPatch, shard: int = 9) -> Run
 def test_jobs_make_the_same_files_as_a_run_in_process(
     home: AwsHome, in_process: dict[str, bytes], jobs: GlueJobs, aws: AwsServer, monkeypatch: pytest.MonkeyPatch
 ):
-    """Byte by byte, in shards that none is left out of, and again when it is done again."""
+    """Byte by byte, in shards that none is left out of; by no right that their role, or the run's, has not."""
+    since = len(aws.requests)
     outcome = unite(home, monkeypatch, shard=2)
     assert outcome.success, (outcome.failures, [log.read_text() for log in jobs.folder.glob("*.log")])
     assert outcome.failed_checks == []
@@ -110,6 +121,11 @@ def test_jobs_make_the_same_files_as_a_run_in_process(
         4,
         sum(len(made) for key, made in files(home).items() if key.startswith(PLAYS.folder + "/")),
     )
+    asked = aws.requests[since:]
+    of_jobs = [each for each in asked if each.who == ROLE]
+    assert missing(of_jobs, "plays") == set()
+    assert {action for action, _ in rights("plays")} - {action for action, _ in needed(of_jobs)} == NOT_EVERY_TIME
+    assert missing([each for each in asked if each.who != ROLE], "daily") == set()
     spoken = {asked.key.partition("/")[0] for asked in aws.requests if asked.operation == "PutObject"}
     assert spoken <= {"raw", "cleaned", "rejects", "config", PIPES.partition("/")[0]}  # nothing beside the lake's own
 
@@ -118,7 +134,12 @@ def test_jobs_make_the_same_files_as_a_run_in_process(
 def test_who_cannot_be_united_is_named_and_stops_nobody(
     home: AwsHome, in_process: dict[str, bytes], jobs: GlueJobs, monkeypatch: pytest.MonkeyPatch
 ):
-    """Of whom a source is broken, the files stay as they were, and the check of the asset says why."""
+    """Of whom a source is broken, the files stay as they were, and the check of the asset says why.
+
+    The others are united again, into the same files.
+    """
+    for key, made in in_process.items():
+        home.lake.storage.write(key, made)
     broken = f"{HISTORY_FILES.folder}/listener=ben"
     (stored,) = home.lake.storage.list(broken)
     before = home.lake.storage.read(stored.key)
@@ -129,7 +150,7 @@ def test_who_cannot_be_united_is_named_and_stops_nobody(
         home.lake.storage.write(stored.key, before)
     assert outcome.success, outcome.failures
     assert outcome.failed_checks == [("cleaned/plays", "every_listener", "ERROR")]
-    assert files(home).keys() >= {key for key in in_process if "=ben/" not in key}
+    assert files(home) == in_process
 
 
 @pytest.mark.slow
@@ -139,6 +160,27 @@ def test_a_job_that_fails_fails_the_asset(home: AwsHome, jobs: GlueJobs, monkeyp
     outcome = unite(home, monkeypatch)
     assert not outcome.success
     assert "FAILED" in " ".join(outcome.failures.values())
+
+
+@pytest.mark.slow
+def test_a_run_that_is_terminated_stops_its_jobs(
+    home: AwsHome, jobs: GlueJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """They would go on at fifteen cents a minute, with nobody who waits for them. Those that wait are not started."""
+    monkeypatch.setattr(plays_on_glue, "_AT_ONCE", 2)
+    (tmp_path / "script").mkdir()
+    jobs.script = tmp_path / "script" / "glue_job.py"
+    jobs.script.write_text("import time\ntime.sleep(600)\n")
+
+    def terminate() -> None:
+        while len(jobs.arguments) < 2:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=terminate, daemon=True).start()
+    outcome = unite(home, monkeypatch, shard=1)
+    assert not outcome.success
+    assert len(jobs.stopped) == len(jobs.arguments) == 2  # of four
 
 
 def test_a_listener_is_always_of_the_same_shard_and_shards_are_of_a_size():

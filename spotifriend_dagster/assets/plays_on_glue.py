@@ -4,10 +4,11 @@ What a job does is `glue_job.py`, by the same code as the asset in process; what
 """
 
 import math
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
@@ -29,6 +30,50 @@ PIPES = "dagster-logs/pipes/"
 _AT_ONCE = 10
 
 
+class Stopped(RuntimeError):
+    """The run was terminated, and its jobs of Glue's with it."""
+
+
+@dataclass
+class _Jobs:
+    """Glue's client as Pipes asks it, which knows the runs that it started, and can stop them all."""
+
+    client: Any
+    name: str
+    started: list[str] = field(default_factory=list)
+    is_stopped: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def meta(self) -> Any:
+        """What Pipes wants to know of the client: its region."""
+        return self.client.meta
+
+    def start_job_run(self, **asked: Any) -> Any:
+        """Start one, unless they are stopped already."""
+        with self._lock:
+            self._require_wanted()
+            said = self.client.start_job_run(**asked)
+            self.started.append(said["JobRunId"])
+            return said
+
+    def get_job_run(self, **asked: Any) -> Any:
+        """How one is."""
+        self._require_wanted()
+        return self.client.get_job_run(**asked)
+
+    def stop(self) -> None:
+        """Stop all, and start no other. Of those that have ended Glue says so, and that is well."""
+        self.is_stopped = True  # for who is about to ask
+        with self._lock:  # of who is starting one, the run is waited for
+            for first in range(0, len(self.started), _AT_ONCE):
+                self.client.batch_stop_job_run(JobName=self.name, JobRunIds=self.started[first : first + _AT_ONCE])
+
+    def _require_wanted(self) -> None:
+        if self.is_stopped:
+            raise Stopped(f"The run was terminated: {self.name} is stopped.")
+
+
 @dataclass(frozen=True)
 class PlaysJob:
     """The job of Glue's, by its name; `client` makes a client of a service, `bucket` is where both sides can write.
@@ -42,17 +87,23 @@ class PlaysJob:
     shard: int = 100
 
     def unite(self, context: dg.AssetExecutionContext, listeners: int) -> list[Mapping[str, Any]]:
-        """Have so many listeners united; gives what each job said.
+        """Have so many listeners united; gives what each job said. Where the run is terminated, its jobs are, too.
 
         Raises:
             RuntimeError: a job failed.
             ValueError: a job succeeded without a word, and is none of SpotiFriend's.
         """
         shards = max(1, math.ceil(listeners / self.shard))
+        jobs = _Jobs(self.client("glue"), self.name)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return list(pool.map(lambda shard: self._unite(context, shard, shards), range(shards)))
+            waiting = [pool.submit(self._unite, context, jobs, shard, shards) for shard in range(shards)]
+            try:
+                return [each.result() for each in waiting]
+            except dg.DagsterExecutionInterruptedError:
+                jobs.stop()
+                raise
 
-    def _unite(self, context: dg.AssetExecutionContext, shard: int, shards: int) -> Mapping[str, Any]:
+    def _unite(self, context: dg.AssetExecutionContext, jobs: _Jobs, shard: int, shards: int) -> Mapping[str, Any]:
         from dagster_aws.pipes import PipesGlueClient, PipesS3ContextInjector, PipesS3MessageReader  # noqa: PLC0415
 
         class Reader(PipesS3MessageReader):
@@ -65,7 +116,7 @@ class PlaysJob:
         glue = PipesGlueClient(
             context_injector=PipesS3ContextInjector(bucket=self.bucket, client=s3, key_prefix=PIPES),
             message_reader=Reader(bucket=self.bucket, client=s3, interval=1),
-            client=self.client("glue"),
+            client=jobs,  # as much of one as Pipes asks
         )
         done = glue.run(
             context=context.op_execution_context,  # of the asset's own, Pipes asks what is deprecated

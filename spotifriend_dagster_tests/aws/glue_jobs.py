@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -14,11 +15,13 @@ from typing import Any
 import boto3
 import pytest
 from moto.glue.models import FakeJob, FakeJobRun
+from moto.glue.responses import GlueResponse
 
 from spotifriend_dagster import glue_job
 from spotifriend_dagster_tests.aws.server import AwsServer
 
-_SCRIPT = Path(glue_job.__file__)
+ROLE = "glue"
+"""Whose access key signs what jobs ask."""
 
 
 @dataclass
@@ -27,7 +30,9 @@ class GlueJobs:
 
     environment: Mapping[str, str]
     folder: Path
+    script: Path = Path(glue_job.__file__)
     arguments: list[dict[str, str]] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, run: FakeJobRun) -> None:
@@ -37,7 +42,7 @@ class GlueJobs:
         words = [word for pair in given.items() for word in pair]
         with (self.folder / f"{run.job_run_id}.log").open("wb") as log:
             self._processes[run.job_run_id] = subprocess.Popen(
-                [sys.executable, shutil.copy(_SCRIPT, self.folder), *words],
+                [sys.executable, shutil.copy(self.script, self.folder), *words],
                 env=dict(self.environment),
                 cwd=self.folder,
                 stdout=log,
@@ -46,8 +51,16 @@ class GlueJobs:
 
     def status(self, run: str) -> str:
         """How a run is, in Glue's words."""
+        if run in self.stopped:
+            return "STOPPED"
         code = self._processes[run].poll()
         return "RUNNING" if code is None else "FAILED" if code else "SUCCEEDED"
+
+    def stop(self, run: str) -> None:
+        """Stop a run, as Glue does when it is asked to."""
+        self._processes[run].kill()
+        self._processes[run].wait()
+        self.stopped.append(run)
 
     def end(self) -> None:
         """End what still runs."""
@@ -59,7 +72,7 @@ class GlueJobs:
 @contextmanager
 def glue_jobs(aws: AwsServer, folder: Path, name: str, arguments: Mapping[str, str]) -> Iterator[GlueJobs]:
     """A job of that name and with those arguments of its own, whose runs are processes."""
-    jobs = GlueJobs({**aws.environment(), "HOME": str(folder)}, folder)
+    jobs = GlueJobs({**aws.environment(), "HOME": str(folder), "AWS_ACCESS_KEY_ID": ROLE}, folder)
     start, said = FakeJob.start_job_run, FakeJobRun.as_dict
 
     def started(job: FakeJob, *given: Any, **named: Any) -> str:
@@ -70,7 +83,16 @@ def glue_jobs(aws: AwsServer, folder: Path, name: str, arguments: Mapping[str, s
     def told(run: FakeJobRun) -> dict[str, Any]:
         return {**said(run), "JobRunState": jobs.status(run.job_run_id)}
 
+    def batch_stop_job_run(response: GlueResponse) -> str:
+        """What moto has not."""
+        asked = json.loads(response.body)["JobRunIds"]
+        assert 1 <= len(asked) <= 25  # as Glue wants them
+        for run in asked:
+            jobs.stop(run)
+        return json.dumps({"SuccessfulSubmissions": [{"JobName": name, "JobRunId": run} for run in asked]})
+
     with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(GlueResponse, "batch_stop_job_run", batch_stop_job_run, raising=False)
         monkeypatch.setattr(FakeJob, "start_job_run", started)
         monkeypatch.setattr(FakeJobRun, "as_dict", told)
         boto3.client("glue").create_job(

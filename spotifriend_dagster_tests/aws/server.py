@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -39,11 +39,15 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked: `PutObject` of `s3` and the like; `key` is the object's key, or a listing's prefix."""
+    """What was asked: `PutObject` of `s3` and the like; `key` is the object's key, or a listing's prefix.
+
+    `who` is the access key that it was signed by.
+    """
 
     service: str
     operation: str
     key: str = ""
+    who: str = field(default="", compare=False)
 
 
 @dataclass
@@ -150,7 +154,8 @@ class _Overheard:
         self._conditions = threading.Lock()  # between looking and writing, moto lets others write
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        asked = _request_of(environ)
+        signed = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2]
+        asked = replace(_request_of(environ), who=signed.partition("/")[0])
         with self._lock:
             self._server.requests.append(asked)
             fault = next((each for each in self._server.faults if each.times and each.is_for(asked)), None)

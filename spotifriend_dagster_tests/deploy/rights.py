@@ -46,7 +46,7 @@ def allowed(function: str, deployed: Deployed) -> set[tuple[str, str]]:
 
 @cache
 def rights(*functions: str) -> frozenset[tuple[str, str]]:
-    """What the roles of functions allow on the tests' AWS, together."""
+    """What the roles of functions, or of the job of Glue's (`plays`), allow on the tests' AWS, together."""
     deployed = Deployed(
         "compute",
         Image="image",
@@ -55,6 +55,7 @@ def rights(*functions: str) -> frozenset[tuple[str, str]]:
         Workgroup=WORKGROUP,
         ParameterPrefix="/spotifriend",
         AlertTopic="topic",
+        UnitesOnGlue="true",
     )
     return frozenset(right for function in functions for right in allowed(function, deployed))
 

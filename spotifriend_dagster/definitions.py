@@ -32,6 +32,7 @@ from spotifriend_dagster.automation.freshness import kept_fresh
 from spotifriend_dagster.automation.jobs import JOBS
 from spotifriend_dagster.automation.schedules import SCHEDULES
 from spotifriend_dagster.automation.sensors import SENSORS
+from spotifriend_dagster.automation.usage import counting_executor
 from spotifriend_dagster.checks.days import latest_closed_day
 from spotifriend_dagster.checks.rules import rules_across_tables
 from spotifriend_dagster.collecting.pulls import Spotify
@@ -277,7 +278,7 @@ def build_definitions(
             **({"dashboards": dashboards} if dashboards else {}),
             **({"plays_job": plays_job} if plays_job else {}),
         },
-        executor=dg.in_process_executor,  # a process for each step costs two seconds each
+        executor=counting_executor(home.usage),  # a process for each step would cost two seconds each
         loggers=loggers,
     )
 

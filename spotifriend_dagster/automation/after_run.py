@@ -39,7 +39,7 @@ def after_run(
         run_id: of the run.
         channels: who is told.
         now: UTC-aware.
-        usage: what the run asked of AWS, where it ran in this process, which counts that.
+        usage: what the run asked of AWS, where it ran within this process, which counts that.
 
     Returns:
         What was told.

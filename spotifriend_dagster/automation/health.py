@@ -13,6 +13,7 @@ import dagster as dg
 from dagster import DagsterEventType
 
 from spotifriend_dagster.automation.runs import failure_sentence
+from spotifriend_dagster.automation.usage import usage_said
 from spotifriend_dagster.tables.raw import COLLECTED_TABLES, STREAMING_HISTORY
 
 _READ = {
@@ -21,6 +22,7 @@ _READ = {
     DagsterEventType.ASSET_MATERIALIZATION,
     DagsterEventType.ASSET_OBSERVATION,
     DagsterEventType.ASSET_CHECK_EVALUATION,
+    DagsterEventType.ENGINE_EVENT,
 }
 _COLLECTED = {table.folder for table in COLLECTED_TABLES}
 _ROWS = ("dagster/row_count", "dagster/partition_row_count")
@@ -37,7 +39,10 @@ class Said:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What a run did. Instants are UTC-aware; steps are named as their assets; `failures` gives a sentence for each."""
+    """What a run did. Instants are UTC-aware; steps are named as their assets; `failures` gives a sentence for each.
+
+    `usage` is what the run asked of AWS, where it noted that itself.
+    """
 
     run_id: str
     job: str
@@ -48,6 +53,7 @@ class RunFacts:
     failures: Mapping[str, str]
     said: Sequence[Said]
     checks: Sequence[dg.AssetCheckEvaluation]
+    usage: Mapping[str, int]
 
 
 def facts_of(instance: dg.DagsterInstance, run_id: str, now: datetime) -> RunFacts | None:
@@ -56,6 +62,7 @@ def facts_of(instance: dg.DagsterInstance, run_id: str, now: datetime) -> RunFac
     if record is None:
         return None
     failures: dict[str, str] = {}
+    usage: Mapping[str, int] = {}
     ran_through, said, checks = [], [], []
     for entry in instance.all_logs(run_id, of_type=_READ):
         event = entry.get_dagster_event()
@@ -65,6 +72,8 @@ def facts_of(instance: dg.DagsterInstance, run_id: str, now: datetime) -> RunFac
                 ran_through.append(step)
             case DagsterEventType.STEP_FAILURE:
                 failures[step] = failure_sentence(event.step_failure_data.error)
+            case DagsterEventType.ENGINE_EVENT:
+                usage = usage_said(event) or usage
             case DagsterEventType.ASSET_CHECK_EVALUATION:
                 checks.append(event.asset_check_evaluation_data)
             case DagsterEventType.ASSET_MATERIALIZATION:
@@ -82,13 +91,14 @@ def facts_of(instance: dg.DagsterInstance, run_id: str, now: datetime) -> RunFac
         failures=failures,
         said=said,
         checks=checks,
+        usage=usage,
     )
 
 
 def health_record(facts: RunFacts, usage: Mapping[str, int]) -> dict[str, Any]:
     """The record of a run's health, as JSON has it: what it did, by numbers and sentences.
 
-    `usage` is what was asked of AWS, where that was counted.
+    `usage` is what was asked of AWS, where whoever ran it counted that; else it is what the run noted itself.
     """
     by_outcome = {"passed": 0, "warned": 0, "failed": 0}
     for check in facts.checks:
@@ -106,7 +116,7 @@ def health_record(facts: RunFacts, usage: Mapping[str, int]) -> dict[str, Any]:
         "rows_out": sum(_sum(written, name) for name in _ROWS),
         "rejects": sum(_sum([said for said in written if said.asset.startswith("rejects/")], name) for name in _ROWS),
         "bytes_scanned": _sum(written, "bytes_scanned"),
-        "usage": dict(usage),
+        "usage": dict(usage or facts.usage),
         "checks": by_outcome,
         "failures": dict(facts.failures),
     }

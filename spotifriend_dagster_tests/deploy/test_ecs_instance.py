@@ -30,6 +30,7 @@ import psycopg2
 import pytest
 from dagster._core.scheduler.instigation import InstigatorType, TickData, TickStatus
 
+from spotifriend_dagster.automation.health import facts_of
 from spotifriend_dagster.automation.schedules import SCHEDULES
 from spotifriend_dagster_tests.aws.conftest import use
 from spotifriend_dagster_tests.aws.server import BUCKET, DATABASE, REGION, WORKGROUP, AwsServer, aws_server
@@ -276,6 +277,8 @@ def test_a_run_is_started_as_a_task_which_runs(ecs: Ecs) -> None:
     assert ended and ended.status == dg.DagsterRunStatus.SUCCESS
     told = [record.dagster_event_type for record in ecs.instance.all_logs(run) if record.is_dagster_event]
     assert dg.DagsterEventType.ASSET_OBSERVATION in told  # nobody is signed in, which is said, and no failure
+    facts = facts_of(ecs.instance, run, datetime.now(UTC))
+    assert facts and facts.usage["s3_reads"] > 0  # the run is a process of its own, and counts itself
     printed = boto3.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="dagster-logs/")["Contents"]
     assert any(run in each["Key"] for each in printed)
 

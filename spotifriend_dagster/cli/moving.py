@@ -98,6 +98,7 @@ def _findings(session: Session) -> Iterator[Finding]:
         is_reached &= finding.is_well or finding.what != "credentials"
     if not is_reached:
         return
+    yield from _of_quicksight(session)
     try:
         listeners = sorted(session.listeners.read())
     except (SettingsError, StorageError) as error:
@@ -105,6 +106,14 @@ def _findings(session: Session) -> Iterator[Finding]:
         return
     yield Finding("listeners", True, ", ".join(listeners) or "none yet")
     yield examined("tables are as declared", lambda: _tables(session, listeners))
+
+
+def _of_quicksight(session: Session) -> Iterator[Finding]:
+    from spotifriend_dagster.definitions import build_dashboards
+    from spotifriend_dagster.quicksight.examination import examine_quicksight
+
+    if dashboards := build_dashboards(session.settings):
+        yield from examine_quicksight(dashboards.service, dashboards.place)
 
 
 def _tables(session: Session, listeners: list[str]) -> str:

@@ -271,6 +271,8 @@ class QuickSightServer:
             if said["IngestionId"] in begun:
                 raise Refused("ResourceExistsException", f"Ingestion {said['IngestionId']} already exists", 409)
             self._begin(data_set, said["IngestionId"], "FULL_REFRESH")
+        if said["IngestionId"] not in begun:
+            raise Refused("ResourceNotFoundException", f"Ingestion {said['IngestionId']} is not found", 404)
         ingestion = begun[said["IngestionId"]]
         if operation == "DescribeIngestion":
             self._go_on(data_set, ingestion)

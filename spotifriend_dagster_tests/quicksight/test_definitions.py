@@ -217,6 +217,42 @@ def test_the_rules_query_is_valid_sql_and_gives_the_rules():
     assert duckdb.sql(query).fetchall() == sorted_rules(place)
 
 
+@pytest.mark.parametrize(
+    ("user", "groups", "listeners"),
+    [
+        (OWNER, (), {"anna", "o-neill", "ben"}),
+        ("user/default/o-neill", (), {"o-neill"}),
+        ("user/default/mum", ("group/default/family",), {"anna", "o-neill"}),
+        ("user/default/eve", (), set()),
+        ("user/other/o-neill", (), set()),
+        ("user/default/eve", ("group/other/family",), set()),
+    ],
+    ids=["owner", "listener", "group", "nobody", "namesake", "namesake-of-a-group"],
+)
+def test_a_user_sees_the_rows_of_their_rules_and_without_a_rule_none(user: str, groups: Any, listeners: set[str]):
+    """As QuickSight applies rules that grant: the rules' query, asked for whose rules are somebody's.
+
+    An empty field is a rule for everything, so that one without user and group would be for everybody.
+    """
+    import duckdb
+
+    of = "arn:aws:quicksight:us-east-1:111122223333:"
+    mine = [name if name.startswith("arn:") else of + name for name in (user, *groups)]
+    (table,) = rules_data_set(PLACE)["PhysicalTableMap"].values()
+    seen = duckdb.execute(
+        f"""
+        SELECT DISTINCT plays.listener
+        FROM (VALUES ('anna'), ('o-neill'), ('ben')) AS plays (listener)
+        JOIN ({table["CustomSql"]["SqlQuery"]}) AS rules
+        ON (rules.listener IS NULL OR rules.listener = plays.listener)
+            AND (rules.user_arn IS NULL OR list_contains($mine, rules.user_arn))
+            AND (rules.group_arn IS NULL OR list_contains($mine, rules.group_arn))
+        """,
+        {"mine": mine},
+    ).fetchall()
+    assert {listener for (listener,) in seen} == listeners
+
+
 def test_only_the_dashboard_is_shared_with_viewers(wanted: list[Resource]):
     """Whoever has a data set, or the analysis, can look past the dashboard: owners of a data set see all its rows."""
     for one in wanted:

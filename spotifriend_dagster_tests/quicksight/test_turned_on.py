@@ -74,6 +74,22 @@ def test_the_data_sets_are_assets_where_quicksight_is_turned_on(server: QuickSig
     assert keys(settings.model_copy(update={"deployment": "local"})) == set()
 
 
+def test_the_doctor_looks_at_quicksight_where_it_is_turned_on(
+    server: QuickSightServer, monkeypatch: pytest.MonkeyPatch
+):
+    """A right that is missing is found before the night's refresh."""
+    server.fails["ListIngestions"] = ("AccessDeniedException", "not authorized", 9)
+    said = " ".join(CliRunner().invoke(main, ["doctor"]).output.split())
+    assert "✓ QuickSight's account" in said
+    assert "✗ refreshes of QuickSight's data (ListIngestions, DescribeIngestion): AWS denies quicksight:Lis" in said
+    assert server.changes() == []
+    server.asked.clear()
+    monkeypatch.delenv("SPOTIFRIEND_QUICKSIGHT_ACCOUNT")
+    monkeypatch.delenv("SPOTIFRIEND_QUICKSIGHT_PRINCIPAL")
+    assert "QuickSight" not in CliRunner().invoke(main, ["doctor"]).output
+    assert server.asked == []
+
+
 def test_the_command_says_what_it_would_do_asks_and_does_it(server: QuickSightServer):
     """Nothing in somebody's account is made without a yes."""
     listeners = build_home(load_settings()).listeners

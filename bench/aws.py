@@ -25,9 +25,12 @@ from moto.s3.models import s3_backends
 
 from bench.__main__ import FOLDER, ROWS, SPOTIFRIEND, YEARS, ZONE, export_of, measure
 from spotifriend_dagster.automation.after_run import after_run
+from spotifriend_dagster.automation.runs import run_job
 from spotifriend_dagster.automation.staleness import looked_back_to, stale_days
 from spotifriend_dagster.demo.exports import write_export
 from spotifriend_dagster.demo.listener import Truth, simulate
+from spotifriend_dagster.lake.io_managers import table_of
+from spotifriend_dagster.lake.stored_tables import day_of_rows
 from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.insight import load_insights
 from spotifriend_dagster_tests.aws.homes import HOUR, AwsHome
@@ -49,6 +52,7 @@ AGE_YEARS = 5
 MANY_LISTENERS = 1000
 LISTENER = "me"
 LAST_DAY = date(2025, 8, 1)
+_DAYS_OF_LOOKING_UP = 3
 _WRITES = ("PutObject", "CopyObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
 
 
@@ -98,7 +102,8 @@ def bench_day(scale: float) -> None:
     """The S3 requests of an ordinary day, and what a listener costs, at the age of five years.
 
     A day is 24 polls, one collection and one rebuild, each with what follows a run. The history is an export of five
-    years; the days of collection before are copies of the first one, in raw and cleaned.
+    years; the days of collection before are copies of an ordinary one, in raw, cleaned and the records of runs: not of
+    the first ones, which look up whatever the export holds.
     """
     young, old = (measured_day(age, scale) for age in (10, round(AGE_YEARS * 365.25)))
     print("\n## An ordinary day of one listener\n")
@@ -152,9 +157,15 @@ def measured_day(age: int, scale: float) -> Day:
         home.sign_in(LISTENER)
         assert home.import_export(folder / "export.zip", LISTENER).success
         first = datetime.fromisoformat(home.today)
+        for _ in range(_DAYS_OF_LOOKING_UP):
+            run(home, "poll", [home.today])
+            run(home, "collect", [home.today])
+            home.server.clock.advance(24 * HOUR)
+        forget_records()
+        ordinary = datetime.fromisoformat(home.today)
         whole_day(home)
         rebuild(home)
-        copied_back(first, age)
+        copied_back(first, ordinary, age)
         since, queries = len(server.requests), len(server.athena.executions)
         whole_day(home)
         asked = [each for each in server.requests[since:] if each.service == "s3"]
@@ -186,7 +197,7 @@ def rebuild(home: AwsHome) -> None:
 
 def run(home: AwsHome, job: str, days: list[str]) -> None:
     """A run, and what follows it."""
-    outcome = home.run(job, days)
+    outcome = run_job(home._whole, job, home.instance, days=days)  # with the checks of the job, which ask, too
     assert outcome.success, outcome.failures
     after_run(home.lake, home.instance, outcome.run_id, (), datetime.now(UTC))
 
@@ -197,42 +208,57 @@ def objects() -> Mapping[str, Any]:
     return found
 
 
-def copied_back(first: datetime, count: int) -> None:
-    """Let the lake have collected so many days before its first one: each is that one, with its own dates."""
+def copied_back(first: datetime, ordinary: datetime, count: int) -> None:
+    """Let the lake have collected so many days before its first one: each is an ordinary one, with its own dates."""
     backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
-    of_day = {key: stored.value for key, stored in objects().items() if f"dt={first:%Y-%m-%d}" in key}
+    records = {key: stored.value for key, stored in objects().items() if key.startswith("health/dt=")}
+    forget_records()
+    of_day = {key: stored.value for key, stored in objects().items() if f"dt={ordinary:%Y-%m-%d}" in key}
     years = {key: stored.value for key, stored in objects().items() if key.endswith(f"/{first.year}.parquet")}
-    for back in range(1, count + 1):
-        earlier = first - timedelta(days=back)
+    earlier_days = [first - timedelta(days=back) for back in range(count, 0, -1)]
+    for back, earlier in enumerate(reversed(earlier_days), 1):
         for key, content in of_day.items():
-            backend.put_object(BUCKET, in_words(key, first, earlier), content)
+            backend.put_object(BUCKET, in_words(key, ordinary, earlier), content)
+        for key, content in records.items():  # runs have this machine's clock
+            name = key.rpartition("/")[2].removesuffix(".json")
+            renamed = content.replace(name.encode(), f"{name}-{back}".encode())
+            day = datetime.now(UTC) - timedelta(days=back)
+            backend.put_object(BUCKET, f"health/dt={day:%Y-%m-%d}/{name}-{back}.json", renamed)
     for key, content in years.items():
         rows = pq.read_table(pa.BufferReader(content))
-        earliest = first - timedelta(days=count)
-        for year in range(earliest.year, first.year + 1):
-            backs = (back for back in range(count, -1, -1) if (first - timedelta(days=back)).year == year)
+        day = day_of_rows(rows, table_of(key.split("/")[:2]))
+        of_ordinary = rows.filter(pc.equal(day, f"{ordinary:%Y-%m-%d}"))
+        for year in range(earlier_days[0].year, first.year + 1):
+            parts = [shifted(of_ordinary, ordinary, earlier) for earlier in earlier_days if earlier.year == year]
+            of_year = pa.concat_tables([*parts, *([rows] if year == first.year else [])])
             target = BytesIO()
-            of_year = pa.concat_tables([shifted(rows, back, first) for back in backs])
             pq.write_table(of_year.combine_chunks(), target, compression="zstd", store_schema=False)
             backend.put_object(BUCKET, key.replace(f"{first.year}", f"{year}"), target.getvalue())
 
 
-def shifted(rows: pa.Table, back: int, first: datetime) -> pa.Table:
-    """The rows of a cleaned day, so many days earlier."""
+def forget_records() -> None:
+    """Remove the records of runs so far."""
+    backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    for key in [key for key in objects() if key.startswith("health/dt=")]:
+        backend.delete_object(BUCKET, key)
+
+
+def shifted(rows: pa.Table, day: datetime, earlier: datetime) -> pa.Table:
+    """The rows of a cleaned day, as those of an earlier one."""
+    back = (day - earlier) // timedelta(milliseconds=1)
     for place, column in enumerate(rows.schema):
         values: Any = rows.column(place)
         if pa.types.is_temporal(column.type):
-            values = pc.subtract(values.cast(pa.timestamp("ms")), pa.scalar(back * 86_400_000, pa.duration("ms")))
+            values = pc.subtract(values.cast(pa.timestamp("ms")), pa.scalar(back, pa.duration("ms")))
         elif pa.types.is_string(column.type):
-            earlier = first - timedelta(days=back)
-            values = pc.replace_substring(values, f"{first:%Y%m%d}", f"{earlier:%Y%m%d}")
+            values = pc.replace_substring(values, f"{day:%Y%m%d}", f"{earlier:%Y%m%d}")
         rows = rows.set_column(place, column, values.cast(column.type))
     return rows
 
 
-def in_words(text: str, first: datetime, earlier: datetime) -> str:
+def in_words(text: str, day: datetime, earlier: datetime) -> str:
     """A key with one day's dates in the place of another's."""
-    return text.replace(f"{first:%Y-%m-%d}", f"{earlier:%Y-%m-%d}").replace(f"{first:%Y%m%d}", f"{earlier:%Y%m%d}")
+    return text.replace(f"{day:%Y-%m-%d}", f"{earlier:%Y-%m-%d}").replace(f"{day:%Y%m%d}", f"{earlier:%Y%m%d}")
 
 
 def bench_questions(scale: float) -> None:

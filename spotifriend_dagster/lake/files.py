@@ -12,8 +12,8 @@ from pathlib import PurePosixPath
 
 from spotifriend_dagster.lake.storage import Storage, StoredObject
 
-_KEPT_BYTES = 64 * 1024 * 1024
-"""As much as is fetched for the largest query that is answered in process (`in_process.py`)."""
+_KEPT_BYTES = 32_000_000
+"""Twice what the largest query in process reads (`in_process.py`), so that what the next one reads is still there."""
 _THREADS = 8
 
 

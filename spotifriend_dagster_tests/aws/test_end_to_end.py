@@ -18,6 +18,7 @@ from botocore.retries.standard import ExponentialBackoff
 from spotifriend_dagster.assets.catalog import catalog_key
 from spotifriend_dagster.assets.specs import asset_key
 from spotifriend_dagster.lake import athena, in_process
+from spotifriend_dagster.lake.in_process import IN_PROCESS_BYTES
 from spotifriend_dagster.lake.publishing import Published
 from spotifriend_dagster.tables import cleaned as tables
 from spotifriend_dagster.tables.cleaned import (
@@ -150,7 +151,7 @@ def test_the_functions_may_ask_for_all_that_the_graph_asks(twins: Twins) -> None
 
 def test_a_small_lake_is_answered_without_athena_and_alike(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it is outside of tests: the same rows, in files that Athena reads; nothing is fetched for each query anew."""
-    monkeypatch.setattr(in_process, "IN_PROCESS_BYTES", 64_000_000)
+    monkeypatch.setattr(in_process, "IN_PROCESS_BYTES", IN_PROCESS_BYTES)
     first, insights = len(twins.server.requests), load_insights()
     home = AwsHome(twins.cloud.path / "thrifty", twins.cloud.server)
     rebuild_only(home, [asset_key(insight.table) for insight in insights.values()])

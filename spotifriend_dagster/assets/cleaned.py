@@ -143,8 +143,12 @@ def recent_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
             for table, of_days in made.items():
                 parts[table] += of_days
         audits = Audits(*_RECENT)
+        damaged = (
+            {"salvaged": dg.MetadataValue.json(raw_recently_played.damaged)} if raw_recently_played.damaged else {}
+        )
         for table, frames in parts.items():
-            yield dg.Output(audits.of(table, frames), table.name)
+            said = damaged if table is RECENT_REJECTS else {}
+            yield dg.Output(audits.of(table, frames), table.name, metadata=said)
         yield from audits.results()
         yield every_listener_result(asset_key(RECENT_PLAYS), failures)
         yield unknown_fields_result(asset_key(RECENT_PLAYS), unknown_fields)

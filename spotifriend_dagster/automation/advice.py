@@ -75,6 +75,13 @@ FILE_DAMAGED = Advice(
     "If it happens again, something damages files: look at the disk (`smartctl -a`), at what else writes into the "
     "lake's folder, and at your backup of `raw`, which nothing can make anew.",
 )
+RECEIVED_DAMAGED = Advice(
+    "An object of what was received is damaged",
+    "Nothing, where polls went on: the next one brought the last 50 plays again. Of the object, what could be read is "
+    "used, and the rest is in `recent_rejects`. Plays that no other poll told lie in a gap, which is told apart.",
+    "Where you have a copy of the object, put it back, and clean its day again: `spotifriend run --from DAY --to DAY`. "
+    "If it happens again, something damages files: look at the disk (`smartctl -a`).",
+)
 DEFINITION_EDITED = Advice(
     "Somebody had changed the definition of a table, and it is put right",
     "Until then, queries by it may have failed or found less. No data is lost.",

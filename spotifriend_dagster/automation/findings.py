@@ -102,6 +102,8 @@ def _of_repairs(facts: RunFacts) -> Iterator[Finding]:
     for said in facts.said:
         for key in said.metadata.get("damaged") or ():
             yield _passed(f"damaged/{key}", Severity.WARNING, advice.FILE_DAMAGED, f"{key} was found damaged.")
+        for key in said.metadata.get("salvaged") or ():
+            yield _passed(f"salvaged/{key}", Severity.NOTICE, advice.RECEIVED_DAMAGED, f"{key} was found damaged.")
         if edited := said.metadata.get("edited"):
             table = said.asset.rpartition("/")[2]
             detail = f"{table}: what had been changed is {', '.join(edited)}."

@@ -136,14 +136,15 @@ RULES = (
         "polls_are_understood",
         ("cleaned", "recent_pages"),
         dg.AssetCheckSeverity.ERROR,  # Spotify has begun to say it otherwise: every poll from now on is unread
-        "Of the last 100 polls of a listener, none told plays of which not one could be read.",
+        "Of the last 100 polls of a listener, none told plays of which not one could be read, but for damaged objects.",
         """
         WITH polls AS (
-            SELECT listener, page, rows, rejected_rows,
+            SELECT listener, page, rows, rejected_rows, is_damaged,
                 ROW_NUMBER() OVER (PARTITION BY listener ORDER BY pulled_at DESC, page DESC) AS polls_ago
             FROM recent_pages
         )
-        SELECT listener, page, rows FROM polls WHERE polls_ago <= 100 AND rows > 0 AND rejected_rows = rows
+        SELECT listener, page, rows FROM polls
+        WHERE polls_ago <= 100 AND rows > 0 AND rejected_rows = rows AND NOT COALESCE(is_damaged, FALSE)
         ORDER BY listener, page
         """,
     ),

@@ -49,17 +49,18 @@ def clean_recent(raw: pd.DataFrame, now: pd.Timestamp) -> CleanedRecent:
 
     Args:
         raw: rows of `raw_recently_played`, with `dt`, the UTC day of collection, and `file`, the raw object's name: one
-            object is one poll, one row a page of it.
+            object is one poll, one row a page of it; and perhaps `problem`, which says why a row is no answer.
         now: the wall clock, UTC-aware.
     """
-    raw = raw.assign(pulled_at=read_instants(raw["pulled_at"]))
+    raw = raw.assign(pulled_at=read_instants(raw["pulled_at"]), problem=raw.get("problem"))
     raw["pulled_at"] = raw.groupby(["dt", "file"])["pulled_at"].transform("min")
     raw = raw.sort_values(["dt", "pulled_at", "file", "page"], ignore_index=True)
     raw["poll"] = raw.groupby(["dt", "file"], sort=False).ngroup()
     polls = raw.drop_duplicates("poll").reset_index(drop=True)
+    polls["is_damaged"] = raw["problem"].notna().groupby(raw["poll"]).any()
     told = _Told()
-    for day, payload in zip(raw["dt"], raw["payload"], strict=True):
-        told.read(day, payload)
+    for day, payload, problem in zip(raw["dt"], raw["payload"], raw["problem"], strict=True):
+        told.read(day, payload, problem if isinstance(problem, str) else None)
     items, plays = told.items(), told.plays()
     items["poll"] = raw["poll"].to_numpy()[items["answer"]]
     items["row"] = items.groupby("poll").cumcount()
@@ -115,8 +116,10 @@ def _missing_from(good: pd.DataFrame, files: pd.Series) -> dict[int, list[str]]:
 def _pages(polls: pd.DataFrame, items: pd.DataFrame, good: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     rows = items.groupby("poll").size()
     times = good.groupby("poll")["played_at"]
-    pages = pd.DataFrame({"collected_on": _days(polls["dt"]), "page": polls["file"], "pulled_at": polls["pulled_at"]})
+    pages = pd.DataFrame({"collected_on": _days(polls["dt"]), "page": polls["file"]})
     pages = pages.assign(
+        pulled_at=polls["pulled_at"],
+        is_damaged=polls["is_damaged"],
         rows=rows,
         rejected_rows=rows.sub(times.size(), fill_value=0),
         new_rows=new.groupby("poll").size(),
@@ -150,18 +153,20 @@ class _Told:
     _reason: list[str | None] = field(default_factory=list)
     unknown_fields: set[str] = field(default_factory=set)
 
-    def read(self, day: str, payload: str) -> None:
+    def read(self, day: str, payload: str, problem: str | None) -> None:
         """Take in an answer; a page as such has the place -1."""
         if day != self._day:
             self._day, self._seen = day, {}
         try:
-            answer = parse_json(payload)
+            answer = None if problem else parse_json(payload)
         except ValueError:
-            self._add(_WHOLE_PAGE, "page is not readable as JSON")
+            problem = "page is not readable as JSON"
+        if problem:
+            self._add(_WHOLE_PAGE, problem)
         else:
             items = answer.get("items") if isinstance(answer, dict) else None
             if isinstance(items, list):
-                self.unknown_fields |= unknown_fields(answer | {"items": None}, "recently_played")
+                self.unknown_fields |= unknown_fields(mapping(answer) | {"items": None}, "recently_played")
                 for place, item in enumerate(items):
                     self._add(place, self._play_of(item))
             else:

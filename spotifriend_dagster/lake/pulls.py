@@ -6,6 +6,7 @@ Raw is append-only. What a payload means belongs to `cleaning/`.
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from spotifriend_dagster.tables.raw import STREAMING_HISTORY
 
 _SUFFIX = ".jsonl.gz"
 _MONTH_DAYS = 31
+_INSTANT = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z")
 
 
 def history_key(listener: str, export: str, file: str) -> str:
@@ -108,6 +110,13 @@ def _day_folder(table: Table, listener: str, day: date) -> str:
 def object_name(key: str) -> str:
     """The name of a raw object, as cleaned tables cite it: the key's last part without its suffix."""
     return key.rpartition("/")[2].removesuffix(_SUFFIX)
+
+
+def instant_of(key: str) -> str:
+    """When a pull was kept, as the name of its object tells and as its lines say it; by its day, where it does not."""
+    found = _INSTANT.match(object_name(key))
+    day = path_values(key)["dt"]
+    return "{}-{}-{}T{}:{}:{}.{}Z".format(*found.groups()) if found else f"{day}T00:00:00.000Z"
 
 
 @dataclass(frozen=True)

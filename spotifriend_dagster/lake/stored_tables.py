@@ -8,15 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from spotifriend_dagster.lake.json_lines import read_json_lines, rows_to_json_lines
-from spotifriend_dagster.lake.parquet import read_parquet, rows_to_parquet, to_frame
-from spotifriend_dagster.lake.pulls import object_name
+from spotifriend_dagster.lake.json_lines import read_json_lines, rows_to_json_lines, salvaged_json_lines
+from spotifriend_dagster.lake.parquet import UnreadableFile, read_parquet, rows_to_parquet, to_frame
+from spotifriend_dagster.lake.pulls import instant_of, object_name
 from spotifriend_dagster.lake.storage import Storage, path_values
 from spotifriend_dagster.tables.declaration import Table, narrowed
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 THREADS = 4
 """Packing and unpacking leave Python's lock; an object store answers several requests at once."""
 _MONTH = len("2025-01")
+DAMAGED = "a part of the object is damaged"
+"""The problem of what is left of lines that cannot be read."""
 _DAY_FILE = re.compile(r"(?P<folder>.*/)(?P<year>\d{4})-\d\d-\d\d(?P<suffix>\.[^/]*)")
 
 
@@ -75,6 +78,8 @@ class StoredTable:
         self.table = table
         self._storage = storage
         self._partitions = None if partitions is None else frozenset(partitions)
+        self.damaged: list[str] = []
+        """The keys of the objects that `batches` found damaged, so far."""
 
     def listeners(self) -> list[str]:
         """The ids of the listeners of whom there are files, sorted."""
@@ -107,14 +112,29 @@ class StoredTable:
         return {str(day): of_day.reset_index(drop=True) for day, of_day in frame.groupby(days.to_numpy())}
 
     def batches(self, listener: str) -> Iterator[pd.DataFrame]:
-        """The same as `frame`, of a table that is received day by day, a month at a time: a year of polls is half a
-        gigabyte.
+        """The same as `frame`, of a table of answers, a month at a time: a year of polls is half a gigabyte.
 
-        Raises:
-            UnreadableFile: a file does not hold what the table declares.
+        Of an object that is damaged, the good lines are there; what is left of the others is one row, with the instant
+        that the object's name tells. `problem` says so there, and is null in all other rows.
         """
         for _, some in groupby(self.keys(listener), key=lambda key: path_values(key)["dt"][:_MONTH]):
-            yield self._as_frame(self._read(list(some), self.table), self.table)
+            keys = list(some)
+            with ThreadPoolExecutor(THREADS) as pool:
+                read = dict(zip(keys, pool.map(self._as_far_as_readable, keys), strict=True))
+            frame = self._as_frame({key: lines for key, (lines, _) in read.items()}, self.table).assign(problem=None)
+            left = {key: (lines.num_rows, rest) for key, (lines, rest) in read.items() if rest is not None}
+            self.damaged += left
+            rows = pd.DataFrame([_what_is_left(key, *behind) for key, behind in left.items()])
+            yield pd.concat([frame, rows], ignore_index=True) if left else frame
+
+    def _as_far_as_readable(self, key: str) -> tuple[pyarrow.Table, str | None]:
+        """The lines of an object, and what is left of those that cannot be read; None where all can."""
+        content = self._storage.read(key)
+        with suppress(UnreadableFile):
+            lines = read_json_lines(content, self.table, key)
+            if lines.num_rows:  # a pull without an answer is not kept: a file without a line has lost them
+                return lines, None
+        return salvaged_json_lines(content, self.table)
 
     @cached_property
     def _keys(self) -> Mapping[str, list[str]]:
@@ -147,6 +167,12 @@ class StoredTable:
                     rows = [file.num_rows for file in found.values()]
                     frame[name] = pd.Series(said, dtype="str").repeat(rows).array
         return frame
+
+
+def _what_is_left(key: str, page: int, rest: str) -> dict[str, object]:
+    """The row that stands for the lines of an object that cannot be read, behind `page` good ones."""
+    said = {"pulled_at": instant_of(key), "endpoint": "", "page": page, "payload": rest, "problem": DAMAGED}
+    return said | {"dt": path_values(key)["dt"], "file": object_name(key)}
 
 
 def keys_of(storage: Storage, table: Table, *, since: str | None = None) -> dict[str, list[str]]:

@@ -124,6 +124,7 @@ RECENT_PAGES = Table(
         Column("new_rows", "bigint", "Plays that no earlier page of the day held.", nullable=False),
         Column("oldest_played_at", "timestamp", "The oldest `played_at` of the page, UTC; null for an empty page."),
         Column("newest_played_at", "timestamp", "The newest `played_at` of the page, UTC; null for an empty page."),
+        Column("is_damaged", "boolean", "Whether a part of its object could not be read; what it was is set aside."),
     ),
     partition_keys=(LISTENER,),
     year_of="collected_on",

@@ -71,6 +71,7 @@ def test_polls_of_which_nothing_could_be_read_are_told(
     pages = polls(*(start + pd.Timedelta(hours=n) for n in range(polls_since + 1)))
     pages.loc[0, ["rows", "rejected_rows"]] = rows, rejected
     assert bool(breaches("polls_are_understood", recent_pages=pages)) == is_told
+    assert breaches("polls_are_understood", recent_pages=pages.assign(is_damaged=True)) == []
 
 
 @pytest.mark.parametrize(("songs", "minutes", "is_too_rare"), [(50, 50, True), (50, 48, False), (49, 50, False)])

@@ -316,10 +316,6 @@ def _corrupt_raw(scene: Scene) -> None:
     scene.rebuild()
 
 
-def _raw_removed(scene: Scene) -> None:
-    scene.lake.storage.delete([_newest_raw(scene)])
-
-
 def _made_removed(scene: Scene) -> None:
     for folder in ("cleaned", "rejects", "insights", "catalog"):
         shutil.rmtree(scene.settings.lake / folder, ignore_errors=True)
@@ -373,7 +369,6 @@ def _upgraded(scene: Scene) -> None:
     scene.patches.setattr(recent, "parse_json", newer)
 
 
-_LEFT_OUT = f"{LISTENER}: A listener was left out of a table"
 _OTHERS = (
     Named(
         "disk-full",
@@ -406,9 +401,9 @@ _OTHERS = (
         "What was received is damaged",
         "the end of the latest raw object cut off",
         _corrupt_raw,
-        "once the object that the alert names is restored or removed, the last 50 plays bring what it held",
-        _LEFT_OUT,
-        mend=_raw_removed,
+        "it brings the last 50 plays, and so what the object held; what is left of that is in `recent_rejects`",
+        "An object of what was received is damaged",
+        is_over_told=False,
     ),
     Named(
         "days-damaged",

@@ -71,8 +71,7 @@ def inputs(service: str) -> dict[str, dict[str, Any]]:
     model = botocore.session.get_session().get_service_model(service)
     return {
         xform_name(name, "-"): {
-            xform_name(member, "-"): shape
-            for member, shape in (model.operation_model(name).input_shape.members.items())  # type: ignore[union-attr]
+            xform_name(member, "-"): shape for member, shape in model.operation_model(name).input_shape.members.items()
         }
         for name in model.operation_names
         if model.operation_model(name).input_shape

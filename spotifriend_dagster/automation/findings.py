@@ -18,7 +18,7 @@ from spotifriend_dagster.automation.alerts import Finding, Problem, Severity
 from spotifriend_dagster.automation.health import RunFacts
 from spotifriend_dagster.checks.days import CLOSED_DAY
 from spotifriend_dagster.collecting.pulls import CLOCK_IS_WRONG
-from spotifriend_dagster.tables.raw import COLLECTED_TABLES, RECENTLY_PLAYED, STREAMING_HISTORY
+from spotifriend_dagster.tables.raw import AUDIO_FEATURES, COLLECTED_TABLES, RECENTLY_PLAYED, STREAMING_HISTORY
 
 _COLLECTED = {table.folder for table in COLLECTED_TABLES}
 _TOLD_BY_PULLS = (EVERY_LISTENER, NOTHING_WITHHELD)
@@ -139,6 +139,8 @@ def _kind_of_pull(asset: str, pulled: Mapping[str, Any]) -> tuple[Severity, Advi
     match pulled["outcome"], asset:
         case "denied" | "failed" | "stopped", RECENTLY_PLAYED.folder:
             return Severity.ERROR, advice.POLL_UNANSWERED
+        case "denied", AUDIO_FEATURES.folder:
+            return None  # Spotify closed them to new apps: that is as it should be, and the report says so
         case "denied", _:
             return Severity.NOTICE, advice.DENIED
         case "failed", _:

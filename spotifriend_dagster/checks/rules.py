@@ -1,6 +1,5 @@
 """Rules that hold across tables. A rule is a query for what breaks it: no rows, no fault."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -215,7 +214,9 @@ def _result(rule: Rule, missing: Sequence[str], breaches: Sequence[Mapping[str, 
             passed=True,
             description=f"Nothing to judge: {', '.join(missing)} was never materialized.",
         )
-    by_listener = Counter(row["listener"] for row in breaches)
+    by_listener: dict[str, list[Mapping[str, Any]]] = {}
+    for row in breaches:
+        by_listener.setdefault(row["listener"], []).append(row)
     return dg.AssetCheckResult(
         check_name=rule.name,
         asset_key=rule.spec.asset_key,
@@ -225,10 +226,16 @@ def _result(rule: Rule, missing: Sequence[str], breaches: Sequence[Mapping[str, 
             **({"cure": rule.cure} if rule.cure and breaches else {}),
             "breaches": len(breaches),
             "listeners": dg.MetadataValue.json(
-                {listener: f"{rule.name}: {count:,}" for listener, count in sorted(by_listener.items())}
+                {listener: _said(of_listener) for listener, of_listener in sorted(by_listener.items())}
             ),
             "first": dg.MetadataValue.json(
                 [{name: str(value) for name, value in row.items()} for row in breaches[:_SHOWN]]
             ),
         },
     )
+
+
+def _said(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many rows break a rule, and the first of them, in words."""
+    first = ", ".join(f"{name} {value}" for name, value in rows[0].items() if name != "listener")
+    return f"{len(rows):,} found, the first with {first}." if first else f"{len(rows):,} found."

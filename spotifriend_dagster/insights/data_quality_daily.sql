@@ -7,7 +7,7 @@ columns:
   day: date! The UTC day on which runs ended, and of collection.
   runs: bigint! Runs that ended.
   failed_runs: bigint! Of them, those that failed.
-  poll_hours: bigint! Hours, of 24, in which a poll succeeded.
+  poll_hours: bigint! Hours, of 24, in which a poll of theirs was answered, whoever asked.
   seconds: double! How long all runs took together.
   api_calls: bigint! Calls of Spotify's Web API for this listener.
   collected_rows: bigint! Rows that came from outside for this listener.
@@ -25,7 +25,6 @@ WITH worked AS (
         CAST(ended_at AS DATE) AS day,
         COUNT(*) AS runs,
         COUNT_IF(outcome = 'failure') AS failed_runs,
-        COUNT(DISTINCT CASE WHEN job = 'poll' AND outcome = 'success' THEN HOUR(ended_at) END) AS poll_hours,
         SUM(seconds) AS seconds,
         SUM(api_calls) AS api_calls,
         SUM(rows_in) AS collected_rows,
@@ -34,6 +33,12 @@ WITH worked AS (
         SUM(checks_failed) AS checks_failed
     FROM pipeline_health
     GROUP BY listener, CAST(ended_at AS DATE)
+),
+
+polled AS (
+    SELECT listener, CAST(pulled_at AS DATE) AS day, COUNT(DISTINCT HOUR(pulled_at)) AS poll_hours
+    FROM recent_pages
+    GROUP BY listener, CAST(pulled_at AS DATE)
 ),
 
 received AS (
@@ -52,6 +57,8 @@ received AS (
 days AS (
     SELECT listener, day FROM worked
     UNION
+    SELECT listener, day FROM polled
+    UNION
     SELECT listener, day FROM received WHERE day IS NOT NULL
 )
 
@@ -60,7 +67,7 @@ SELECT
     days.day,
     COALESCE(worked.runs, 0) AS runs,
     COALESCE(worked.failed_runs, 0) AS failed_runs,
-    COALESCE(worked.poll_hours, 0) AS poll_hours,
+    COALESCE(polled.poll_hours, 0) AS poll_hours,
     COALESCE(worked.seconds, 0E0) AS seconds,
     COALESCE(worked.api_calls, 0) AS api_calls,
     COALESCE(worked.collected_rows, 0) AS collected_rows,
@@ -73,4 +80,5 @@ SELECT
     COALESCE(received.unaccounted_rows, 0) AS unaccounted_rows
 FROM days
 LEFT JOIN worked ON worked.listener = days.listener AND worked.day = days.day
+LEFT JOIN polled ON polled.listener = days.listener AND polled.day = days.day
 LEFT JOIN received ON received.listener = days.listener AND received.day = days.day

@@ -21,30 +21,36 @@ class Pipeline:
 
     words: str
     rows: list[tuple[str, ...]]
-    columns: tuple[str, ...] = COLUMNS
+    columns: tuple[str, ...]
 
 
 def pipeline(figures: Figures) -> Pipeline | None:
     """How the figures of the period were collected; None where no run is known."""
-    days = [day for day in figures["data_quality_daily"] if day["runs"]]
+    quality = figures["data_quality_daily"]
+    days = [day for day in quality if day["runs"]]
     if not days:
         return None
     months: dict[str, dict[str, Any]] = defaultdict(lambda: dict.fromkeys((*_SUMMED, "usd"), 0))
-    for day in days:
+    for day in quality:
         for name in _SUMMED:
             months[f"{day['day']:%Y-%m}"][name] += day[name]
     for cost in figures["pipeline_cost"]:
         months[f"{cost['month']:%Y-%m}"]["usd"] += cost["usd"]
     whole = {name: sum(month[name] for month in months.values()) for name in (*_SUMMED, "usd")}
-    return Pipeline(_words(whole, days), [_row(name, months[name]) for name in sorted(months, reverse=True)])
+    rows = [_row(name, months[name]) for name in sorted(months, reverse=True)]
+    shown = len(COLUMNS) if whole["usd"] else len(COLUMNS) - 1  # at home, nothing costs anything
+    return Pipeline(_words(whole, quality, days), [row[:shown] for row in rows], COLUMNS[:shown])
 
 
-def _words(whole: dict[str, Any], days: list[dict[str, Any]]) -> str:
+def _words(whole: dict[str, Any], quality: list[dict[str, Any]], days: list[dict[str, Any]]) -> str:
     said = [
         f"{count(whole['runs'], 'run', 'runs')} on {count(len(days), 'day', 'days')}, {whole['failed_runs']:,} failed"
     ]
-    if whole["poll_hours"]:
-        said.append(f"polls in {percent(whole['poll_hours'] / (24 * len(days)))} of the hours of these days")
+    if polled := [day["day"] for day in quality if day["poll_hours"]]:
+        span = (max(polled) - min(polled)).days + 1
+        share = percent(sum(day["poll_hours"] for day in quality) / (24 * span))
+        of_days = f"the {count(span, 'day', 'days')} from the first poll to the last" if span > 1 else "one day"
+        said.append(f"polls in {share} of the hours of {of_days}")
     if whole["api_calls"]:
         said.append(f"{count(whole['api_calls'], 'call', 'calls')} of Spotify's Web API")
     if whole["usd"]:

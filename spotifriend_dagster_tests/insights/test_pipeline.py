@@ -29,7 +29,12 @@ OUTCOMES = {"listener": "anna", "source": "recent", "origin": "2025-04-02", "fil
 
 def test_quality_by_day(lake: Any) -> None:
     """Days begin at midnight UTC; two polls of one hour are one hour; a day with polls but no run is a day."""
-    page = PAGE | {"pulled_at": "2025-04-02T12:00:03.123Z", "rows": 50, "rejected_rows": 4, "new_rows": 40}
+    polls = [
+        PAGE | {"pulled_at": "2025-03-31T23:59:59.999Z", "rows": 0, "rejected_rows": 0, "new_rows": 0},
+        PAGE | {"pulled_at": "2025-04-02T12:00:03.123Z", "rows": 50, "rejected_rows": 4, "new_rows": 40},
+        PAGE | {"pulled_at": "2025-04-02T12:59:59.999Z", "rows": 0, "rejected_rows": 0, "new_rows": 0},
+        PAGE | {"pulled_at": "2025-04-02T13:00:00.000Z", "rows": 0, "rejected_rows": 0, "new_rows": 0},
+    ]
     outcomes = [
         OUTCOMES | {"outcome": "kept", "rows": 30},
         OUTCOMES | {"outcome": "duplicate", "rows": 15},
@@ -37,25 +42,22 @@ def test_quality_by_day(lake: Any) -> None:
         OUTCOMES | {"source": "extended", "origin": "2025", "file": "a.json", "outcome": "kept", "rows": 4},
     ]
     expected: dict[tuple[str, date], dict[str, Any]] = defaultdict(lambda: dict.fromkeys(_COUNTS, 0))
-    hours = defaultdict(set)
     for one in RUNS:
         key = one["listener"], one["ended_at"].date()
         day = expected[key]
         day["runs"] += 1
         day["failed_runs"] += one["outcome"] == "failure"
-        if one["job"] == "poll" and one["outcome"] == "success":
-            hours[key].add(one["ended_at"].hour)
-        day["poll_hours"] = len(hours[key])
         for name, source in (("seconds", "seconds"), ("api_calls", "api_calls"), ("collected_rows", "rows_in")):
             day[name] += one[source]
         day["checks"] += one["checks_passed"] + one["checks_warned"] + one["checks_failed"]
         day["checks_warned"] += one["checks_warned"]
         day["checks_failed"] += one["checks_failed"]
     polled = {"polled_rows": 50, "kept_rows": 30, "rejected_rows": 4, "unaccounted_rows": 1}
-    expected["anna", date(2025, 4, 2)].update(polled)
+    expected["anna", date(2025, 4, 2)].update(polled, poll_hours=2)
+    expected["anna", date(2025, 3, 31)]["poll_hours"] = 1
     found = lake(
         pipeline_health=runs_frame(RUNS),
-        recent_pages=frame_of(RECENT_PAGES, [page]),
+        recent_pages=frame_of(RECENT_PAGES, polls),
         row_outcomes=frame_of(ROW_OUTCOMES, outcomes),
     )("data_quality_daily")
     rows = [
@@ -64,7 +66,7 @@ def test_quality_by_day(lake: Any) -> None:
     ]
     assert_rows(found, rows, "listener", "day")
     first = next(row for row in rows if row["listener"] == "anna" and row["day"].day == 1)
-    assert (first["poll_hours"], first["runs"], first["failed_runs"]) == (1, 5, 1)
+    assert (first["poll_hours"], first["runs"], first["failed_runs"]) == (0, 5, 1)
 
 
 def test_cost_by_month_and_job(lake: Any) -> None:

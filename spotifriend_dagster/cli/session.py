@@ -135,10 +135,13 @@ class Session:
 
     @functools.cached_property
     def instance(self) -> DagsterInstance:
-        """Dagster's notes of runs, in its home."""
+        """Dagster's notes of runs, in its home; closed at the end of the command."""
         from dagster import DagsterInstance
 
-        return DagsterInstance.from_config(str(self.dagster_home()))
+        instance = DagsterInstance.from_config(str(self.dagster_home()))
+        if command := click.get_current_context(silent=True):
+            command.find_root().call_on_close(instance.dispose)
+        return instance
 
     def dagster_home(self) -> Path:
         """Dagster's home, made on first use with the project's instance configuration."""

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pandas as pd
 
-from spotifriend_dagster.lake.days import replace_days
-from spotifriend_dagster.lake.parquet import DamagedFile, to_arrow
+from spotifriend_dagster.lake.days import DaysLost, replace_days
+from spotifriend_dagster.lake.parquet import DamagedFile, UnreadableFile, to_arrow
 from spotifriend_dagster.lake.storage import Storage, StorageError
 from spotifriend_dagster.lake.stored_tables import FORMATS, THREADS, StoredTable, keys_of
 from spotifriend_dagster.tables.declaration import Table
@@ -169,9 +169,8 @@ class TableIOManager(dg.IOManager):
         written: dict[str | None, Written] = {day: Written() for day in days}
         present = keys_of(self._storage, table)
 
-        def is_whole(year: str) -> bool:
-            keys = context.asset_partitions_def.get_partition_keys()
-            return not {day for day in keys if day.startswith(year)}.difference(days)
+        def days_of(year: str) -> list[str]:
+            return [day for day in context.asset_partitions_def.get_partition_keys() if day.startswith(year)]
 
         for listener, of_listener in groupby(parts, key=lambda part: part.listener):
             rows = {}
@@ -179,7 +178,21 @@ class TableIOManager(dg.IOManager):
                 _refuse_unless_meant(part, table, written)
                 written[part.partition].add(part)
                 rows[str(part.partition)] = part.rows(table)
-            replace_days(self._storage, table, listener, rows, present=present.get(listener, ()), is_whole=is_whole)
+            try:
+                written[min(rows)].damaged += replace_days(
+                    self._storage,
+                    table,
+                    listener,
+                    rows,
+                    present=present.get(listener, ()),
+                    is_whole=lambda year: not set(days_of(year)).difference(days),
+                )
+            except DaysLost as error:
+                of_year = days_of(error.year)
+                cure = (
+                    f"Put back a copy of it, or go without: `spotifriend run --from {of_year[0]} --to {of_year[-1]}`."
+                )
+                raise UnreadableFile(f"{error} {cure}") from error
         return written
 
 

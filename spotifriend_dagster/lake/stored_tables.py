@@ -61,6 +61,11 @@ def year_of_day_file(key: str) -> str | None:
     return f"{found['folder']}{found['year']}{found['suffix']}" if found else None
 
 
+def year_of(key: str) -> str:
+    """The year that a file of a table that is made day by day is of, or that its one day is of."""
+    return key.rpartition("/")[2][: len("2025")]
+
+
 def day_of_rows(rows: pyarrow.Table, table: Table) -> pyarrow.ChunkedArray:
     """By row the day that it is of, YYYY-MM-DD, in a table that is made day by day."""
     import pyarrow as pa  # noqa: PLC0415 - heavy

@@ -18,7 +18,7 @@ from spotifriend_dagster.tables.cleaned import RECENT_PAGES
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.frames import typed_frame
 from spotifriend_dagster.tables.raw import RECENTLY_PLAYED
-from spotifriend_dagster.tables.snapshots import SNAPSHOT_PULLS
+from spotifriend_dagster.tables.snapshots import SNAPSHOT_PULLS, TOP_TRACKS
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -168,3 +168,12 @@ def test_a_night_looks_back_a_month_and_on_mondays_to_the_beginning(lake: Polled
     lake.clean_snapshots([("top_tracks", f"{old:%Y%m%dT%H%M%S}000Z")], NOON)
     assert stale_days(lake.storage, looked_back_to(tuesday)) == everything[1:]
     assert stale_days(lake.storage, looked_back_to(monday)) == everything
+
+
+def test_snapshots_that_cannot_be_read_are_made_anew_where_all_is_looked_at(lake: PolledLake):
+    """On Mondays, and whenever somebody asks: their files are many, and nothing but insights reads old ones."""
+    lake.clean_snapshots([lake.collect(raw.TOP_TRACKS, NOON)], NOON + HOUR)
+    assert stale_days(lake.storage) == []
+    lake.storage.write(f"{TOP_TRACKS.folder}/listener=robin/year=2025/2025.parquet", b"no parquet")
+    assert stale_days(lake.storage, (NOON - 9 * HOUR).date()) == []
+    assert stale_days(lake.storage) == ["2025-03-01"]

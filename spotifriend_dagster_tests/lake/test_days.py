@@ -14,13 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spotifriend_dagster.lake.days import replace_days
-from spotifriend_dagster.lake.parquet import UnreadableFile, to_arrow
+from spotifriend_dagster.lake.days import DaysLost, replace_days
+from spotifriend_dagster.lake.parquet import to_arrow
 from spotifriend_dagster.lake.storage import FolderStorage, ObjectMissing, Storage
 from spotifriend_dagster.lake.stored_tables import FORMATS, StoredTable, keys_of, year_file
-from spotifriend_dagster.tables.cleaned import RECENT_PLAYS, RECENT_REJECTS
+from spotifriend_dagster.tables.cleaned import RECENT_PAGES, RECENT_PLAYS, RECENT_REJECTS
 from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.declared import DECLARED_TABLES
+from spotifriend_dagster.tables.raw import RECENTLY_PLAYED
 from spotifriend_dagster.tables.snapshots import DAILY_SNAPSHOTS
 from spotifriend_dagster_tests.lake.made_frames import made_frame
 
@@ -37,11 +38,11 @@ def rows_of(table: Table, day: str, count: int) -> pa.Table:
     return to_arrow(frame.assign(**{name: pd.Series([day] * count, dtype=frame[name].dtype)}), table)
 
 
-def write(storage: Storage, table: Table, versions: Versions, *, whole: Collection[str] = ()) -> None:
+def write(storage: Storage, table: Table, versions: Versions, *, whole: Collection[str] = ()) -> list[str]:
     """Replace days, as a run does that knows what is there."""
     days = {day: rows_of(table, day, count) for day, count in versions.items()}
     present = keys_of(storage, table).get("anna", [])
-    replace_days(storage, table, "anna", days, present=present, is_whole=lambda year: year in whole)
+    return replace_days(storage, table, "anna", days, present=present, is_whole=lambda year: year in whole)
 
 
 def write_single(storage: Storage, table: Table, day: str, count: int) -> str:
@@ -142,14 +143,45 @@ def test_what_a_killed_conversion_left_is_read_once_and_removed(tmp_path: Path) 
     assert not content(storage, RECENT_PLAYS).keys() & set(left)
 
 
-def test_a_year_that_cannot_be_read_is_replaced_by_a_run_of_all_its_days_alone(tmp_path: Path) -> None:
-    """A column's type changed, or the disk failed: one day's run must not cost the year its other days."""
+def register(storage: Storage, days: Collection[str]) -> None:
+    """Note days as made, as the table of the polls' pages does."""
+    rows = {day: rows_of(RECENT_PAGES, day, 1) for day in days}
+    replace_days(storage, RECENT_PAGES, "anna", rows, present=[], is_whole=lambda _: False)
+
+
+def test_a_year_that_cannot_be_read_counts_as_not_made_but_for_the_days_that_are_written(tmp_path: Path) -> None:
+    """A column's type changed, or the disk failed: the other days are made by whoever looks for what is not made."""
     storage, key = FolderStorage(tmp_path), year_file(RECENT_PLAYS, "anna", "2025")
     storage.write(key, b"no parquet")
-    with pytest.raises(UnreadableFile, match=r"2025.parquet .*materialize cleaned/recent_plays again.* all its days"):
+    register(storage, DAYS)
+    for day in DAYS:
+        storage.write(f"{RECENTLY_PLAYED.folder}/listener=anna/dt={day}/x.jsonl.gz", b"")
+    assert write(storage, RECENT_PLAYS, {"2025-01-01": 1, "2024-12-30": 2}) == [key]
+    assert counted(storage, RECENT_PLAYS) == {"2025-01-01": 1, "2024-12-30": 2}
+    assert counted(storage, RECENT_PAGES).keys() == {"2024-12-30", "2024-12-31", "2025-01-01"}
+
+
+def test_a_year_that_cannot_be_read_nor_made_again_is_given_up_by_a_run_of_all_its_days_alone(tmp_path: Path) -> None:
+    """One day's run must not cost the year days of which nothing is left in raw."""
+    storage, key = FolderStorage(tmp_path), year_file(RECENT_PLAYS, "anna", "2025")
+    storage.write(key, b"no parquet")
+    register(storage, DAYS)
+    with pytest.raises(
+        DaysLost, match=r"2025.parquet .*Of 2025-01-02 to 2025-03-01, .* nothing is left in raw"
+    ) as told:
         write(storage, RECENT_PLAYS, {"2025-01-01": 1})
+    assert told.value.year == "2025"
     assert storage.read(key) == b"no parquet"
-    write(storage, RECENT_PLAYS, {"2025-01-01": 1}, whole=["2025"])
+    assert counted(storage, RECENT_PAGES).keys() == set(DAYS)
+    assert write(storage, RECENT_PLAYS, {"2025-01-01": 1}, whole=["2025"]) == [key]
+    assert counted(storage, RECENT_PLAYS) == {"2025-01-01": 1}
+
+
+def test_a_file_of_another_declaration_is_not_damaged(tmp_path: Path) -> None:
+    """After an upgrade that changes a type its days are made anew; nobody has to look at the disk."""
+    storage, key = FolderStorage(tmp_path), year_file(RECENT_PLAYS, "anna", "2025")
+    storage.write(key, FORMATS["parquet"].write(rows_of(RECENT_PAGES, "2025-01-01", 1), RECENT_PAGES))
+    assert write(storage, RECENT_PLAYS, {"2025-01-01": 1}) == []
     assert counted(storage, RECENT_PLAYS) == {"2025-01-01": 1}
 
 

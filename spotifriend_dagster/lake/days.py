@@ -76,15 +76,15 @@ def replace_days(
             raise ValueError(f"Rows of {table.name} that were said to be of {day} are of {', '.join(of_others)}.")
     left = {key: year for key in present if (year := year_of_day_file(key))}
     years = {year_file(table, listener, year): list(of_year) for year, of_year in groupby(sorted(days), _year)}
-    damaged: dict[str, None] = {}
+    damaged: list[str] = []
     for key in sorted({*years, *left.values()}):
         of_year = {day: days[day] for day in years.get(key, [])}
         single = [one for one, year in left.items() if year == key]
         if key in present or single or any(rows.num_rows for rows in of_year.values()):
-            for at, error in _write(storage, table, listener, key, of_year, single=single, is_whole=is_whole).items():
-                damaged |= {at: None} if isinstance(error, DamagedFile) else {}
+            unreadable = _write(storage, table, listener, key, of_year, single=single, is_whole=is_whole)
+            damaged += [at for at, error in unreadable.items() if isinstance(error, DamagedFile)]
         storage.delete(single)
-    return list(damaged)
+    return damaged
 
 
 def _write(

@@ -1,4 +1,4 @@
-"""The instance of deploy/ecs for real: PostgreSQL, the commands of the tasks as processes, and ECS by moto.
+"""The instance of deploy/ecs for real: runs are started, watched, repeated and forgotten as it says.
 
 Only the last step of ECS is done here instead: what `RunTask` was asked to run is run.
 """
@@ -6,23 +6,13 @@ Only the last step of ECS is done here instead: what `RunTask` was asked to run 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any, TypeVar
 
 import boto3
 import dagster as dg
@@ -32,19 +22,10 @@ from dagster._core.scheduler.instigation import InstigatorType, TickData, TickSt
 
 from spotifriend_dagster.automation.health import facts_of
 from spotifriend_dagster.automation.schedules import SCHEDULES
-from spotifriend_dagster_tests.aws.conftest import use
-from spotifriend_dagster_tests.aws.server import BUCKET, DATABASE, REGION, WORKGROUP, AwsServer, aws_server
-from spotifriend_dagster_tests.deploy.postgres import postgres
-from spotifriend_dagster_tests.deploy.templates import DEPLOY, Deployed
+from spotifriend_dagster_tests.aws.server import BUCKET
+from spotifriend_dagster_tests.deploy.ecs import NAME, Ecs, ecs_instance, waited_for
+from spotifriend_dagster_tests.deploy.templates import DEPLOY
 
-_Found = TypeVar("_Found")
-_NAME = "spotifriend"
-_CLUSTER = f"arn:aws:ecs:{REGION}:123456789012:cluster/{_NAME}"
-_LAUNCH = """
-mutation ($parameters: ExecutionParams!) {
-  launchRun(executionParams: $parameters) { __typename ... on LaunchRunSuccess { run { id } } ... on PythonError { message } }
-}
-"""  # noqa: E501
 _SCHEDULES = """
 {
   schedulesOrError(repositorySelector: {
@@ -56,206 +37,11 @@ _RUNS_THAT_ECS_TAKES = 8192
 """How many characters overrides of a task may have."""
 
 
-@dataclass
-class Ecs:
-    """The template's tasks on this machine: `ask` speaks GraphQL with the webserver, `run` does what ECS would."""
-
-    aws: AwsServer
-    instance: dg.DagsterInstance
-    folder: Path
-    environment: dict[str, str]
-    port: int
-
-    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """Ask the webserver."""
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        url, kind = f"http://127.0.0.1:{self.port}/graphql", {"Content-Type": "application/json"}
-        with urllib.request.urlopen(urllib.request.Request(url, body, kind), timeout=30) as answer:
-            said: dict[str, Any] = json.load(answer)["data"]
-            return said
-
-    def launch(self, **tags: str) -> str:
-        """Start a poll of today, as the UI does; gives the run's id."""
-        today = f"{datetime.now(UTC):%Y-%m-%d}"
-        said = self.ask(
-            _LAUNCH,
-            parameters={
-                "selector": {
-                    "repositoryName": "__repository__",
-                    "repositoryLocationName": "spotifriend_dagster.definitions",
-                    "jobName": "poll",
-                },
-                "executionMetadata": {
-                    "tags": [
-                        {"key": key, "value": value} for key, value in {"dagster/partition": today, **tags}.items()
-                    ]
-                },
-            },
-        )["launchRun"]
-        assert said["__typename"] == "LaunchRunSuccess", said
-        id_: str = said["run"]["id"]
-        return id_
-
-    def task_of(self, run: str) -> dict[str, Any]:
-        """The task that was asked for, for a run, as soon as the daemon has."""
-        client = boto3.client("ecs")
-
-        def asked() -> dict[str, Any] | None:
-            arns = client.list_tasks(cluster=_NAME)["taskArns"]
-            tasks = client.describe_tasks(cluster=_NAME, tasks=arns, include=["TAGS"])["tasks"] if arns else []
-            tagged = (task for task in tasks if {"key": "dagster/run_id", "value": run} in task["tags"])
-            return next(tagged, None)
-
-        return waited_for(asked)
-
-
 @pytest.fixture(scope="module")
 def ecs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ecs]:
-    """Code location, daemon and webserver of one instance."""
-    folder = tmp_path_factory.mktemp("ecs")
-    with ExitStack() as stack:
-        history = stack.enter_context(postgres())
-        aws = stack.enter_context(aws_server())
-        monkeypatch = stack.enter_context(pytest.MonkeyPatch.context())
-        use(aws, monkeypatch)
-        code, ui = free_port(), free_port()
-        deployed = Deployed(
-            "compute",
-            Image="image",
-            Bucket=BUCKET,
-            GlueDatabase=DATABASE,
-            Workgroup=WORKGROUP,
-            ParameterPrefix="/spotifriend",
-            AlertTopic=f"arn:aws:sns:{REGION}:123456789012:alerts",
-            VpcId="vpc-0123abcd",
-        )
-        environment = {each["Name"]: each["Value"] for each in container(deployed, "daemon")["Environment"]}
-        instance_folder = folder / "instance"
-        shutil.copytree(DEPLOY / "ecs", instance_folder)
-        environment |= history | aws.environment()
-        environment |= {
-            "DAGSTER_HOME": str(instance_folder),
-            "DAGSTER_CODE_HOST": "127.0.0.1",
-            "DAGSTER_CODE_PORT": str(code),
-            "ECS_CONTAINER_METADATA_URI_V4": stack.enter_context(metadata_of(started_daemon(deployed))),
-            "PGSSLMODE": "disable",
-            "SPOTIFRIEND_HOME": str(folder / "home"),
-        }
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        instance = stack.enter_context(dg.DagsterInstance.from_config(str(instance_folder)))
-
-        def start(task: str, **said: str) -> None:
-            command = [said.get(word, word) for word in container(deployed, task)["Command"]]
-            workspace = str(instance_folder / "workspace.yaml")
-            command = [word.replace("/function/instance/workspace.yaml", workspace) for word in command]
-            stack.enter_context(running(command, folder / f"{task}.log"))
-
-        start("code", **{"0.0.0.0": "127.0.0.1", "4000": str(code)})
-        waited_for(lambda: is_open(code))
-        start("daemon")
-        start("webserver", **{"3000": str(ui)})
-        waited_for(lambda: is_open(ui))
-        yield Ecs(aws, instance, folder, environment, ui)
-
-
-def container(deployed: Deployed, task: str) -> dict[str, Any]:
-    """The one container of a task."""
-    (found,) = deployed.resources[f"{task}Task"].properties["ContainerDefinitions"]
-    said: dict[str, Any] = found
-    return said
-
-
-def started_daemon(deployed: Deployed) -> str:
-    """Let the tasks be known to ECS, and the daemon's run on it; gives the task's ARN."""
-    ec2, client = boto3.client("ec2"), boto3.client("ecs")
-    network = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    ec2.modify_vpc_attribute(VpcId=network, EnableDnsHostnames={"Value": True})
-    subnet = ec2.create_subnet(VpcId=network, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
-    group = ec2.create_security_group(VpcId=network, GroupName="tasks", Description="tasks")["GroupId"]
-    client.create_cluster(clusterName=_NAME)
-    for task in ("run", "daemon"):
-        said = as_the_api_says(deployed.resources[f"{task}Task"].properties)
-        (only,) = said["containerDefinitions"]
-        only |= {"cpu": int(said["cpu"]), "memory": int(said["memory"])}  # which moto wants, and Fargate does not
-        client.register_task_definition(**said)
-    where = {"awsvpcConfiguration": {"subnets": [subnet], "securityGroups": [group], "assignPublicIp": "ENABLED"}}
-    said = client.run_task(
-        cluster=_NAME, taskDefinition=f"{_NAME}-daemon", launchType="FARGATE", networkConfiguration=where
-    )
-    arn: str = said["tasks"][0]["taskArn"]
-    return arn
-
-
-def as_the_api_says(said: Any) -> Any:
-    """What a template says, in the letters of ECS's own API."""
-    if isinstance(said, list):
-        return [as_the_api_says(each) for each in said]
-    if isinstance(said, dict):
-        return {key[0].lower() + key[1:]: as_the_api_says(value) for key, value in said.items()}
-    return said
-
-
-@contextmanager
-def metadata_of(task: str) -> Iterator[str]:
-    """What a container of ECS is told about its own task, at an address that its environment names."""
-
-    class _Metadata(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = json.dumps({"Cluster": _NAME, "TaskARN": task}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Metadata)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-@contextmanager
-def running(command: list[str], log: Path) -> Iterator[None]:
-    """A task's command as a process, for as long as it is wanted."""
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command], stdout=file, stderr=file, cwd=log.parent, start_new_session=True
-        )
-    try:
-        yield
-        assert process.poll() is None, log.read_text()
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)  # as ECS would in the end; what is kept is in PostgreSQL
-        process.wait(20)
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody has."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
-def is_open(port: int) -> bool:
-    """Whether somebody listens there."""
-    with socket.socket() as trying:
-        return trying.connect_ex(("127.0.0.1", port)) == 0
-
-
-def waited_for(look: Callable[[], _Found | None], seconds: float = 90) -> _Found:
-    """What is found, as soon as it is."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.2)
-    return found
+    """One instance for all tests."""
+    with ecs_instance(tmp_path_factory.mktemp("ecs")) as running:
+        yield running
 
 
 @pytest.mark.slow
@@ -263,7 +49,7 @@ def test_a_run_is_started_as_a_task_which_runs(ecs: Ecs) -> None:
     """From the click in the UI through queue, daemon and launcher to the task's command, which is run: it succeeds."""
     run = ecs.launch()
     task = ecs.task_of(run)
-    assert task["taskDefinitionArn"].split("/")[1].startswith(f"{_NAME}-run:")
+    assert task["taskDefinitionArn"].split("/")[1].startswith(f"{NAME}-run:")
     assert task["launchType"] == "FARGATE"
     (overridden,) = task["overrides"]["containerOverrides"]
     assert (overridden["name"], overridden["command"][:3]) == ("run", ["dagster", "api", "execute_run"])
@@ -272,9 +58,7 @@ def test_a_run_is_started_as_a_task_which_runs(ecs: Ecs) -> None:
     said = ecs.instance.get_run_by_id(run)
     assert said and said.status == dg.DagsterRunStatus.STARTING and said.tags["ecs/task_arn"] == task["taskArn"]
 
-    subprocess.run([sys.executable, "-m", *overridden["command"]], check=True, capture_output=True, timeout=120)
-    ended = ecs.instance.get_run_by_id(run)
-    assert ended and ended.status == dg.DagsterRunStatus.SUCCESS
+    assert ecs.executed(run) == dg.DagsterRunStatus.SUCCESS
     told = [record.dagster_event_type for record in ecs.instance.all_logs(run) if record.is_dagster_event]
     assert dg.DagsterEventType.ASSET_OBSERVATION in told  # nobody is signed in, which is said, and no failure
     facts = facts_of(ecs.instance, run, datetime.now(UTC))
@@ -367,3 +151,74 @@ def tables_that_name(listener: str, environment: dict[str, str]) -> set[str]:
             if cursor.fetchone()[0]:
                 found.add(table)
     return found
+
+
+@pytest.mark.slow
+def test_what_fails_for_now_is_repeated_and_what_stays_is_not(ecs: Ecs) -> None:
+    """The daemon decides by the run's tag: of the two, it hears of the permanent failure first."""
+    storage = boto3.client("s3")
+    storage.put_object(Bucket=BUCKET, Key="config/listeners.toml", Body=b"this is no TOML")
+    permanent = ecs.launch()
+    assert ecs.executed(permanent) == dg.DagsterRunStatus.FAILURE
+    storage.delete_object(Bucket=BUCKET, Key="config/listeners.toml")
+
+    transient = ecs.launch()
+    ecs.task_of(transient)
+    fault = ecs.aws.fail("GetObject", status=409, code="OperationAborted", times=10_000, key="config/listeners.toml")
+    assert ecs.executed(transient) == dg.DagsterRunStatus.FAILURE
+    fault.times = 0
+
+    (again,) = waited_for(lambda: ecs.repeats_of(transient))
+    assert (again.tags["dagster/retry_number"], again.job_name) == ("1", "poll")
+    ecs.instance.report_run_canceled(again)
+    assert ecs.repeats_of(permanent) == []
+    failed = ecs.instance.get_run_by_id(permanent)
+    assert failed and failed.tags["dagster/max_retries"] == "0"
+
+
+@pytest.mark.slow
+def test_a_run_whose_task_is_gone_fails_and_is_repeated(ecs: Ecs) -> None:
+    """ECS ends tasks as it likes; of a run that says nothing any more, the daemon asks ECS."""
+    run = ecs.launch()
+    ecs.task_of(run)
+    ecs.begin(run)
+    ecs.kill(run)
+    waited_for(lambda: ecs.status(run) == dg.DagsterRunStatus.FAILURE)
+    (again,) = waited_for(lambda: ecs.repeats_of(run))
+    assert again.tags["dagster/retry_number"] == "1"
+    ecs.instance.report_run_canceled(again)
+
+
+@pytest.mark.slow
+def test_ticks_of_long_ago_are_forgotten(ecs: Ecs) -> None:
+    """At the next tick of the same sensor; a year of half-minutes is a million rows."""
+    sensor = waited_for(
+        lambda: next(
+            (
+                state
+                for state in ecs.instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+                if ecs.instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+            ),
+            None,
+        )
+    )
+    named = (sensor.instigator_origin_id, sensor.selector_id)
+    for days in (29, 31):
+        when = time.time() - days * 86_400
+        tick = TickData(
+            named[0],
+            sensor.name,
+            InstigatorType.SENSOR,
+            TickStatus.SKIPPED,
+            when,
+            selector_id=named[1],
+            end_timestamp=when,
+        )
+        ecs.instance.create_tick(tick)
+
+    def old() -> list[float]:
+        return [round((time.time() - tick.timestamp) / 86_400) for tick in ecs.instance.get_ticks(*named)]
+
+    assert {29, 31} <= {*old()}
+    waited_for(lambda: 31 not in old())
+    assert 29 in old()

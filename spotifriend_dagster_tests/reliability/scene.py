@@ -175,13 +175,13 @@ class Scene(CollectedHome):
         return found.sort_by(keys).to_pandas()
 
 
-def begun(path: Path, server: SimulatedSpotify) -> Scene:
-    """A home with an export and the first poll, answered."""
+def begun(path: Path, server: SimulatedSpotify, at: datetime = BEGUN) -> Scene:
+    """A home with an export and the first poll at an instant, answered."""
     scene = Scene(path, server)
     export = path / "export.zip"
     path.mkdir(parents=True)
-    write_export(truth(), export, era="2025", cutoff=BEGUN)
-    server.clock.set(BEGUN)
+    write_export(truth(), export, era="2025", cutoff=at)
+    server.clock.set(at)
     scene.sign_in(LISTENER)
     for ended in (scene.import_it(export), scene.poll(), scene.rebuild()):
         assert ended.success, ended.failures

@@ -172,3 +172,42 @@ def test_one_message_says_all_and_the_same_thing_once(storage: FolderStorage) ->
         "New fields\nWhat it costs: No plays.\nWhat to do: Sign in."
     )
     assert [problem["key"] for problem in message.problems][-1] == "fields"
+
+
+def test_what_has_passed_is_told_and_done_with(storage: FolderStorage) -> None:
+    """A file that was damaged, and is made anew: nobody waits for its end, and a disk that goes on is told weekly."""
+    channel, late = Told("told"), Told("late", fails=True)
+    mended = Finding("file", (replace(ENDING, severity=Severity.WARNING, has_passed=True),))
+    for hour in (0, 24, 167, 168):
+        tell(storage, [mended], [channel], NOON + hour * HOUR)
+        tell(storage, [Finding("file")], [channel], NOON + (hour + 1) * HOUR)
+    assert [message.at for message in channel.messages] == [NOON, NOON + 168 * HOUR]
+    tell(storage, [], [channel, late], NOON + 169 * HOUR)
+    late.fails = False
+    tell(storage, [], [channel, late], NOON + 170 * HOUR)  # who took nothing is told later, all the same
+    tell(storage, [], [channel, Told("new")], NOON + 24 * 30 * HOUR)
+    assert (len(channel.messages), len(late.messages)) == (2, 1)
+    assert open_problems(storage) == []
+
+
+def test_what_is_new_is_told_once_and_for_good(storage: FolderStorage) -> None:
+    """A field that Spotify has begun to send is found every night, and for years."""
+    mood, key = (replace(ENDING, key=f"field/{name}", severity=Severity.NOTICE, has_passed=True) for name in "mk")
+    channel = Told()
+    for day in (0, 1, 8, 800):
+        tell(storage, [Finding(mood.key, (mood,))], [channel], NOON + 24 * day * HOUR)
+    tell(storage, [Finding(mood.key, (mood,)), Finding(key.key, (key,))], [channel], NOON + 24 * 801 * HOUR)
+    assert [[problem["key"] for problem in message.problems] for message in channel.messages] == [
+        ["field/m"],
+        ["field/k"],
+    ]
+
+
+def test_what_differs_in_its_details_alone_is_said_once_with_all_of_them(storage: FolderStorage) -> None:
+    """Thirty new fields, or thirty edited tables, are one paragraph with one cure."""
+    fields = [replace(ENDING, key=name, listener=None, what=f"New fields\n{name}") for name in ("mood", "key")]
+    channel = Told()
+    tell(storage, [Finding("fields", tuple(fields))], [channel], NOON)
+    (message,) = channel.messages
+    assert message.text == "New fields\nmood\nkey\nWhat it costs: No plays.\nWhat to do: Sign in."
+    assert message.subject == "SpotiFriend: New fields"

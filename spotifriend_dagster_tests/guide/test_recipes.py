@@ -24,7 +24,7 @@ from spotifriend_dagster.demo.exports import write_export
 from spotifriend_dagster.demo.listener import simulate
 from spotifriend_dagster.demo.spotify import Clock, SimulatedSpotify
 from spotifriend_dagster_tests.aws.conftest import use
-from spotifriend_dagster_tests.aws.server import BUCKET, AwsServer, aws_server
+from spotifriend_dagster_tests.aws.server import BUCKET, REGION, AwsServer, aws_server
 from spotifriend_dagster_tests.guide import aws_command
 from spotifriend_dagster_tests.guide.commands import blocks, lines, section
 
@@ -165,6 +165,27 @@ def test_a_year(reader: Reader) -> None:
     assert '`rm -r "$SPOTIFRIEND_HOME"`' in section(GUIDE, "Remove everything")
     reader.script('rm -r "$SPOTIFRIEND_HOME"')
     assert not reader.home.exists()
+
+
+def test_consent_is_renewed_in_the_home_on_aws(aws: AwsServer, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the same commands, from this machine; tokens are parameters of SSM there."""
+    for name, value in {"DEPLOYMENT": "aws", "REGION": REGION, "BUCKET": BUCKET}.items():
+        monkeypatch.setenv(f"SPOTIFRIEND_{name}", value)
+    reader.type("spotifriend login --listener anna --zone Europe/Berlin")
+    first = parameter("/spotifriend/spotify/anna")
+    reader.spotify.clock.advance(timedelta(days=190))
+    assert "spotifriend login --listener anna" in reader.type("spotifriend poll", may_fail=True)
+    before, after = reader.follow("Renew consent")
+    assert "ended" in before
+    assert "anna is signed in to Spotify: 18" in after  # days
+    assert parameter("/spotifriend/spotify/anna") != first
+    assert "anna: 50 new plays in 1 call" in reader.type("spotifriend poll")
+
+
+def parameter(name: str) -> str:
+    """What is kept in SSM."""
+    value: str = boto3.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+    return value
 
 
 def test_objects_of_a_versioned_bucket_come_back(aws: AwsServer, reader: Reader) -> None:

@@ -47,3 +47,33 @@ def test_an_older_year_is_projected_as_soon_as_it_has_files(tmp_path: Path) -> N
     assert ranges(2009, this_year + 1) == [f"2009,{this_year + 1}", nothing]
     storage.delete([f"{HISTORY_PLAYS.folder}/listener=anna/year=2009/part.parquet"])
     assert [*not_as_declared(lake, ["anna"], FIRST_DAY)] == ["history_plays"]
+
+
+def test_an_edit_is_known_from_another_declaration(tmp_path: Path) -> None:
+    """Both are put right. A new listener, or a first year, is nobody's edit, and nobody is told of it."""
+    storage = FolderStorage(tmp_path / "lake")
+    catalog = FolderCatalog(storage)
+    lake = Lake(storage, catalog, DuckDBEngine(storage, catalog))
+    listeners = ListenersFile(StoredDocument(FolderStorage(tmp_path), "listeners.toml"))
+    listeners.add("anna", "Anna", "Europe/London")
+
+    def edited() -> object:
+        ended = dg.materialize(
+            [catalog_asset(FIRST_DAY)],
+            selection=[catalog_key(HISTORY_PLAYS)],
+            resources={"lake": lake, "listeners": listeners},
+        )
+        (said,) = ended.asset_materializations_for_node("catalog")
+        found = said.metadata.get("edited")
+        return found and found.value
+
+    assert edited() is None
+    listeners.add("ben", "Ben", "Europe/London")
+    assert edited() is None
+    present = catalog.get(HISTORY_PLAYS.name)
+    assert present and "ben" in present.parameters["projection.listener.values"]
+    catalog.put_if_different({**present.table_input, "Description": "Mine.", "Owner": "me"})
+    assert edited() == ["Description", "Owner"]
+    assert edited() is None
+    sealed = catalog.get(HISTORY_PLAYS.name)
+    assert sealed and sealed.table_input == present.table_input

@@ -14,7 +14,7 @@ import pytest
 
 from spotifriend_dagster.assets.collected import CONSENT_LASTS
 from spotifriend_dagster.collecting.pulls import Collector
-from spotifriend_dagster.collecting.sources import Asking, Source
+from spotifriend_dagster.collecting.sources import POLL, Asking, Source
 from spotifriend_dagster.demo.listener import Truth
 from spotifriend_dagster.demo.objects import Dialect
 from spotifriend_dagster.demo.spotify import Fault, SimulatedSpotify
@@ -384,3 +384,21 @@ def test_an_ending_consent_is_told_a_month_and_a_week_ahead(home: CollectedHome,
     assert said == [("raw/recently_played", CONSENT_LASTS, severity) for severity in ("WARN", "ERROR")]
     home.sign_in("robin")
     assert home.collect("poll").failed_checks == []
+
+
+@pytest.mark.parametrize(
+    ("wrong_by", "filed_at"),
+    [(timedelta(), 0), (timedelta(minutes=-4), -4), (timedelta(minutes=6), 0), (timedelta(hours=-5), 0)],
+    ids=["right", "a_little_behind", "ahead", "far_behind"],
+)
+def test_a_poll_is_filed_by_spotifys_clock_where_this_machines_is_wrong(
+    home: CollectedHome, server: SimulatedSpotify, wrong_by: timedelta, filed_at: int
+) -> None:
+    """By a wrong one, pages lose their order, and what lies between them; the record says how wrong it was."""
+    home.sign_in("robin")
+    object.__setattr__(home.spotify, "now", lambda: server.clock() + wrong_by)
+    list(Collector(home.spotify, home.lake.storage, ["robin"]).pull("robin", [POLL]))
+    (answer,) = home.answers("recently_played")
+    assert answer.pulled_at == server.clock() + timedelta(minutes=filed_at)
+    (record,) = home.records("recently_played")
+    assert record["clock_off"] == wrong_by.total_seconds()

@@ -13,6 +13,7 @@ import pytest
 
 from spotifriend_dagster.lake.io_managers import Part, TableIOManager, table_of
 from spotifriend_dagster.lake.json_lines import to_json_lines
+from spotifriend_dagster.lake.parquet import read_parquet, rows_to_parquet
 from spotifriend_dagster.lake.pulls import history_key, write_pull
 from spotifriend_dagster.lake.storage import FolderStorage
 from spotifriend_dagster.lake.stored_tables import StoredTable
@@ -23,7 +24,7 @@ from spotifriend_dagster.tables.cleaned import (
     RECENT_PLAYS,
     RECENT_REJECTS,
 )
-from spotifriend_dagster.tables.declaration import Table
+from spotifriend_dagster.tables.declaration import Table, narrowed
 from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.frames import empty_frame
 from spotifriend_dagster.tables.raw import RECENTLY_PLAYED, STREAMING_HISTORY
@@ -333,3 +334,21 @@ def test_one_asset_may_say_several_tables_one_after_the_other(storage: FolderSto
     materialize(storage, history)
     assert StoredTable(storage, HISTORY_FILES).listeners() == ["anna", "ben"]
     assert len(StoredTable(storage, HISTORY_PLAYS).frame("ben")) == 6
+
+
+def test_a_damaged_file_is_made_anew_and_named(storage: FolderStorage) -> None:
+    """Who has a failing disk must know of it; who has upgraded, and whose files are of fewer columns, has none."""
+    frame, part = plays_of(2024, 2025), f"{PLAYS.folder}/listener=anna/year=2025/part.parquet"
+    (materialization,) = write(storage, PLAYS, Part("anna", frame))
+    assert "damaged" not in materialization.metadata
+    whole = storage.read(part)
+    for damaged in (whole[:-9], b"", whole[:4] + bytes(len(whole) - 8) + whole[-4:]):
+        storage.write(part, damaged)
+        (materialization,) = write(storage, PLAYS, Part("anna", frame))
+        assert materialization.metadata["damaged"].value == [part]
+        assert storage.read(part) == whole
+    older = narrowed(PLAYS, PLAYS.column_names[1:])
+    storage.write(part, rows_to_parquet(read_parquet(whole, older, part), older))
+    (materialization,) = write(storage, PLAYS, Part("anna", frame))
+    assert "damaged" not in materialization.metadata
+    assert storage.read(part) == whole

@@ -22,7 +22,7 @@ class Advice(NamedTuple):
 
 
 _RUN_AGAIN = (
-    "Do what the sentence says, then `spotifriend run`; the next night repeats it as well. If it is told again, and "
+    "Do what the sentence above says, then `spotifriend run`; the next night repeats it as well. If it is told again, and "
     "there is nothing that you can do, please report it."
 )
 _OLD_FIGURES = "Tables that are made of it keep what they said before; nothing is lost."
@@ -36,9 +36,11 @@ _A_FAULT = (
 )
 
 STEP_FAILED = Advice("{job} failed at {step}", _OLD_FIGURES, _RUN_AGAIN)
-POLL_FAILED = Advice("{job} failed at {step}", _LOST_PLAYS, "Do what the sentence says; every hour it is tried again.")
+POLL_FAILED = Advice(
+    "{job} failed at {step}", _LOST_PLAYS, "Do what the sentence above says; every hour it is tried again."
+)
 IMPORT_FAILED = Advice(
-    "An import failed", "Nothing of the export is in the lake.", "Do what the sentence says, and import it again."
+    "An import failed", "Nothing of the export is in the lake.", "Do what the sentence above says, and import it again."
 )
 _GOES_ON = (
     "Nothing is half-written: the next run goes on from there. If it happens again, look for lack of memory, time or "
@@ -47,16 +49,18 @@ _GOES_ON = (
 RUN_BROKE_OFF = Advice("A run of {job} broke off", _OLD_FIGURES, _GOES_ON)
 POLL_BROKE_OFF = Advice("A run of {job} broke off", _LOST_PLAYS, _GOES_ON)
 RUN_STOPPED = Advice("A run of {job} was stopped by somebody", _OLD_FIGURES, "`spotifriend run`, when it is wanted.")
-POLL_UNANSWERED = Advice("Spotify was not polled", _LOST_PLAYS, "Do what the sentence says; every hour it is tried.")
+POLL_UNANSWERED = Advice(
+    "Spotify was not polled", _LOST_PLAYS, "Do what the sentence above says; every hour it is tried."
+)
 COLLECTION_UNANSWERED = Advice(
     "Not everything was collected",
     "Tops, playlists, library or look-ups of this day are not in the lake; plays are.",
-    "Do what the sentence says; the next night asks again.",
+    "Do what the sentence above says; the next night asks again.",
 )
 DENIED = Advice(
     "Spotify does not give something",
     "What depends on it stays empty; all else is collected.",
-    "Do what the sentence says, or leave it: this is told once.",
+    "Do what the sentence above says, or leave it: this is told once.",
 )
 RUNS_OVERLAPPED = Advice(
     "Two runs of {job} overlapped",
@@ -98,7 +102,7 @@ OF_CHECKS = {
     EVERY_LISTENER: Advice(
         "A listener was left out of a table",
         "Their figures stay as they were; those of others are new.",
-        "Do what the sentence says, then `spotifriend run`.",
+        "Do what the sentence above says, then `spotifriend run`.",
     ),
     NOTHING_WITHHELD: COLLECTION_UNANSWERED,
     UNKNOWN_FIELDS: Advice(

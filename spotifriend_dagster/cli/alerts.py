@@ -6,7 +6,7 @@ from spotifriend_dagster.cli.session import Session
 
 
 def print_alerts(session: Session) -> None:
-    """The problems that are open, the gravest first, with their cure; of what is told once, nothing."""
+    """The problems that are open, the gravest first, with their cure, and the warnings of a week of what was mended."""
     from rich.markup import escape
 
     from spotifriend_dagster.automation.alerts import Severity, open_problems
@@ -19,5 +19,6 @@ def print_alerts(session: Session) -> None:
         problem = known.problem
         who = f"{problem.listener}: " if problem.listener else ""
         what = " – ".join(problem.what.splitlines())
-        said = f"{who}{what} (since {known.since:%Y-%m-%d %H:%M} UTC). {problem.cure}"
+        when = f"{'found' if problem.has_passed else 'since'} {known.since:%Y-%m-%d %H:%M} UTC"
+        said = f"{who}{what} ({when}). {problem.cure}"
         console.print(f"{marks[problem.severity]} {escape(said)}", soft_wrap=True)

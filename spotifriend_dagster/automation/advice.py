@@ -22,8 +22,8 @@ class Advice(NamedTuple):
 
 
 _RUN_AGAIN = (
-    "Do what the sentence above says, then `spotifriend run`; the next night repeats it as well. If it is told again, and "
-    "there is nothing that you can do, please report it."
+    "Do what the sentence above says, then `spotifriend run`; the next night repeats it as well. If it is told again, "
+    "and there is nothing that you can do, please report it."
 )
 _OLD_FIGURES = "Tables that are made of it keep what they said before; nothing is lost."
 _LOST_PLAYS = (

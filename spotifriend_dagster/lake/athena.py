@@ -1,4 +1,4 @@
-"""SQL over the tables of Glue, run by Athena: the aws home's engine. Errors of AWS become sentences in `aws.py`.
+"""SQL over the tables of Glue, run by Athena. What is small is not for it: `in_process.py`. Errors of AWS: `aws.py`.
 
 What a query may say is `dialect/`, as at home; only what is allowed is sent. awswrangler is not used: it reads '' and
 'NaN' of a text as null, it makes a bucket where the workgroup has no place for results, and while it waits for a query
@@ -66,7 +66,7 @@ class Execution:
 
 
 class AthenaEngine(Engine):
-    """The engine of the aws home. Safe to use from several threads.
+    """The aws home's engine of questions, and of what is made of much. Safe to use from several threads.
 
     A query's result is used again where nothing that it read has changed since: Athena itself does not look. So that is
     asked for only of queries that read published tables alone, of which the catalog knows when they were moved.

@@ -26,7 +26,12 @@ PIPELINE_HEALTH = Table(
         Column("checks_passed", "int", "Checks that passed.", nullable=False),
         Column("checks_warned", "int", "Checks that did not pass, and warn.", nullable=False),
         Column("checks_failed", "int", "Checks that did not pass, as errors.", nullable=False),
-        Column("bytes_scanned", "bigint", "Bytes that Athena read for the insights; 0 at home.", nullable=False),
+        Column(
+            "bytes_scanned",
+            "bigint",
+            "Bytes that Athena read for insights; 0 where they were made in process.",
+            nullable=False,
+        ),
         Column(
             "bytes_billed", "bigint", "Bytes of all queries as Athena bills them; null where they were not counted."
         ),

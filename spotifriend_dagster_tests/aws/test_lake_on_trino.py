@@ -129,8 +129,12 @@ def _export(lake: Lake) -> str:
     return key.partition("export=")[2].partition("/")[0]
 
 
-@pytest.mark.parametrize("name", INSIGHTS)
-def test_each_insight_that_was_made_in_process_is_read_by_trino(lake: Lake, name: str) -> None:
+PUBLISHED = ("listening_totals", "sessions", "top_by_period", "library_growth")
+"""Columns of every type that an insight has."""
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_an_insight_that_was_made_in_process_is_read_by_trino(lake: Lake, name: str) -> None:
     """A small lake is answered without Athena, which then reads the files as its own."""
     home = lake.home.lake
     asked = len(lake.server.athena.executions)
@@ -139,7 +143,7 @@ def test_each_insight_that_was_made_in_process_is_read_by_trino(lake: Lake, name
     lake.assert_same(f"SELECT * FROM {name}", name)
 
 
-@pytest.mark.parametrize("name", ["listening_totals", "sessions", "top_by_period", "library_growth"])
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_an_insight_is_published_by_trino(lake: Lake, name: str) -> None:
     """What is sent as UNLOAD, with every column cast, is a statement of Trino's too, and passes its audits."""
     before = lake.rows(f"SELECT * FROM {name}", "duckdb")

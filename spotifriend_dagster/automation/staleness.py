@@ -1,26 +1,31 @@
 """Which days a rebuild needs: read from the lake alone, so that losing Dagster's database changes nothing."""
 
-from collections.abc import Collection, Iterable, Iterator
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import date, datetime, timedelta
+from itertools import chain, repeat
+from typing import TYPE_CHECKING
 
 from spotifriend_dagster.lake.days import COLLECTED_BY_DAY, OF_POLLS
-from spotifriend_dagster.lake.parquet import UnreadableFile, read_parquet
+from spotifriend_dagster.lake.parquet import UnreadableFile
 from spotifriend_dagster.lake.pulls import object_name
 from spotifriend_dagster.lake.storage import ObjectMissing, Storage, path_values
 from spotifriend_dagster.lake.stored_tables import FORMATS, StoredTable, keys_of, year_of
 from spotifriend_dagster.tables import raw
 from spotifriend_dagster.tables.cleaned import RECENT_PAGES
-from spotifriend_dagster.tables.declaration import Table, narrowed
+from spotifriend_dagster.tables.declaration import Table
 from spotifriend_dagster.tables.snapshots import DAILY_SNAPSHOTS, SNAPSHOT_PULLS
+
+if TYPE_CHECKING:
+    import pyarrow
 
 _LOOKED_BACK = timedelta(days=35)
 _MONDAY = 0
 
 Pull = tuple[str, str]
 """A pull as cleaned tables name it: its source, and its object."""
-Year = tuple[str, str]
-"""A listener, and a year of theirs."""
 
 
 def stale_days(storage: Storage, since: date | None = None) -> list[str]:
@@ -33,10 +38,9 @@ def stale_days(storage: Storage, since: date | None = None) -> list[str]:
         since: where it is given, polls of earlier days are not looked at: there are nine thousand a year. Nor are files
             of snapshots.
     """
-    unreadable = _unreadable(storage, OF_POLLS)
-    cleaned = _cleaned(storage, RECENT_PAGES, unreadable)
-    polled = _stale(storage, raw.RECENTLY_PLAYED, cleaned, None if unreadable else since)
-    known = _cleaned(storage, SNAPSHOT_PULLS, set() if since else _unreadable(storage, DAILY_SNAPSHOTS))
+    cleaned, is_all_readable = _cleaned(storage, RECENT_PAGES, OF_POLLS)
+    polled = _stale(storage, raw.RECENTLY_PLAYED, cleaned, since if is_all_readable else None)
+    known, _ = _cleaned(storage, SNAPSHOT_PULLS, () if since else DAILY_SNAPSHOTS)
     return sorted({*polled, *(day for table in COLLECTED_BY_DAY for day in _stale(storage, table, known))})
 
 
@@ -55,34 +59,36 @@ def _stale(storage: Storage, received: Table, known: dict[str, set[Pull]], since
         yield from (path_values(key)["dt"] for key in keys if (_source(received), object_name(key)) not in of_listener)
 
 
-def _unreadable(storage: Storage, tables: Iterable[Table]) -> set[Year]:
-    """The years of which a file cannot be read, be it damaged, or of another declaration."""
-    found = set()
-    for table in tables:
-        for listener, keys in keys_of(storage, table).items():
-            for key in keys:
-                try:
-                    FORMATS[table.format].read(storage.read(key), table, key)
-                except UnreadableFile:
-                    found.add((listener, year_of(key)))
-                except ObjectMissing:  # it was taken into its year's file
-                    continue
-    return found
+def _cleaned(storage: Storage, register: Table, made_with_it: Iterable[Table]) -> tuple[dict[str, set[Pull]], bool]:
+    """By listener the pulls that cleaned days were made from, by the table that says so; and whether all can be read.
+
+    Of a year of which a file cannot be read, there or of a table that is made with it, nothing counts as cleaned.
+    """
+    made = list(_files(storage, register))
+    others = (file for table in made_with_it if table != register for file in _files(storage, table))
+    unreadable = {(listener, year) for listener, year, rows in chain(made, others) if rows is None}
+    found: dict[str, set[Pull]] = {}
+    for listener, year, rows in made:
+        if rows is not None and (listener, year) not in unreadable:
+            sources = (
+                rows["source"].to_pylist() if "source" in rows.column_names else repeat(_source(raw.RECENTLY_PLAYED))
+            )
+            found.setdefault(listener, set()).update(zip(sources, rows["page"].to_pylist(), strict=False))
+    return found, not unreadable
 
 
-def _cleaned(storage: Storage, table: Table, unreadable: Collection[Year]) -> dict[str, set[Pull]]:
-    """By listener the pulls that cleaned days were made from, but for those years."""
+def _files(storage: Storage, table: Table) -> Iterator[tuple[str, str, pyarrow.Table | None]]:
+    """The listener, the year and the rows of each file of a table made day by day; None where it cannot be read."""
     stored = StoredTable(storage, table)
-    of_pulls = narrowed(table, [name for name in ("source", "page") if name in table.column_names])
-    found: dict[str, set[Pull]] = {listener: set() for listener in stored.listeners()}
-    for listener, pulls in found.items():
+    for listener in stored.listeners():
         for key in stored.keys(listener):
-            if (listener, year_of(key)) in unreadable:
-                continue
-            with suppress(UnreadableFile):
-                rows = read_parquet(storage.read(key), of_pulls, key).to_pylist()
-                pulls.update((row.get("source", _source(raw.RECENTLY_PLAYED)), row["page"]) for row in rows)
-    return found
+            with suppress(ObjectMissing):  # it was taken into its year's file
+                content = storage.read(key)
+                try:
+                    rows = FORMATS[table.format].read(content, table, key)
+                except UnreadableFile:
+                    rows = None
+                yield listener, year_of(key), rows
 
 
 def _source(table: Table) -> str:

@@ -58,7 +58,7 @@ COLLECTION_UNANSWERED = Advice(
     "Do what the sentence above says; the next night asks again.",
 )
 DENIED = Advice(
-    "Spotify does not give something",
+    "Spotify refuses part of what is collected",
     "What depends on it stays empty; all else is collected.",
     "Do what the sentence above says, or leave it: this is told once.",
 )
@@ -97,7 +97,7 @@ OF_CHECKS = {
     MATCHES_DECLARATION: Advice(
         "A table is not what it is declared to be",
         "It was not published, and readers stay on the version before.",
-        _A_FAULT,
+        "`spotifriend ui` shows the rows at the check. It is a fault of SpotiFriend: please report it.",
     ),
     EVERY_LISTENER: Advice(
         "A listener was left out of a table",

@@ -215,7 +215,7 @@ def test_what_is_denied_for_long_is_told_once(collected: CollectedHome, spotify:
     """A scope that was not granted stays so for good: every night finds it, and once is enough."""
     run = followed(collected, Told())
     collected.sign_in("kim", sorted(SCOPES.keys() - {"user-top-read"}))
-    assert run("collect") == ["SpotiFriend: kim: Spotify does not give something"]
+    assert run("collect") == ["SpotiFriend: kim: Spotify refuses part of what is collected"]
     for _ in range(2):
         spotify.clock.advance(4 * DAY)
         assert run("collect") == []

@@ -174,9 +174,14 @@ def test_a_section_that_only_people_can_take_apart_is_said_before_anything_goes(
     assert files(home.path) == before
 
 
-def test_on_aws_nothing_is_left_in_any_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3 with its versions, Glue with its history, SSM, and what Athena wrote of queries."""
-    named = {"home": tmp_path / "home", "deployment": "aws", "region": REGION, "bucket": BUCKET, "prefix": "lake"}
+@pytest.mark.parametrize("prefix", ["lake", ""], ids=["prefix", "bucket"])
+def test_on_aws_nothing_is_left_in_any_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
+    """S3 with its versions, Glue with its history, SSM, what Athena wrote of queries, and what runs printed.
+
+    Where the lake is the bucket itself, results and logs are among its objects.
+    """
+    named = {"home": tmp_path / "home", "deployment": "aws", "region": REGION, "bucket": BUCKET, "prefix": prefix}
+    place, folder = f"s3://{BUCKET}/{prefix}".rstrip("/"), f"{prefix}/".lstrip("/")
     with aws_server() as server:
         for name, value in server.environment().items():
             monkeypatch.setenv(name, value)
@@ -197,16 +202,18 @@ def test_on_aws_nothing_is_left_in_any_service(tmp_path: Path, monkeypatch: pyte
         s3.put_object(Bucket=BUCKET, Key=f"athena-results/{uuid.uuid4()}.csv", Body=b"rows")
         for printed in (f"storage/{uuid.uuid4()}/compute_logs/plays.err", "pipes/1/messages"):
             for _ in range(2):
-                s3.put_object(Bucket=BUCKET, Key=f"dagster-logs/{printed}", Body=f"{KIM}: no room".encode())
+                s3.put_object(
+                    Bucket=BUCKET, Key=f"dagster-logs/{printed}", Body=f"{KIM}: no room; listener={KIM}".encode()
+                )
         result = CliRunner().invoke(main, ["forget", KIM, "--yes"])
         assert "4 logs of runs, everybody's" in said(result)
-        assert f"Nothing of {KIM} is left in s3://{BUCKET}/lake." in said(result)
+        assert f"Nothing of {KIM} is left in {place}." in said(result)
         assert "Where Dagster runs on ECS, its history of runs is in a database" in said(result)
         versions = s3.list_object_versions(Bucket=BUCKET)
         kept = [each["Key"] for kind in ("Versions", "DeleteMarkers") for each in versions.get(kind, [])]
-        of_robin = f"lake/cleaned/plays/listener={LISTENER}/year=2024/2024.parquet"
-        others = [key for key in kept if not key.startswith("lake/leases/")]
-        assert sorted(others) == [of_robin, of_robin, "lake/config/listeners.toml"]
+        of_robin = f"{folder}cleaned/plays/listener={LISTENER}/year=2024/2024.parquet"
+        others = [key for key in kept if not key.startswith(f"{folder}leases/")]
+        assert sorted(others) == [of_robin, of_robin, f"{folder}config/listeners.toml"]
         (definition,) = there.lake.catalog.history(PLAYS.name)
         assert definition.parameters["projection.listener.values"] == LISTENER
         assert there.secrets.read(f"spotify/{KIM}") is None and there.secrets.read(f"spotify/{LISTENER}") == "{}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spotifriend_dagster.cli.changes import show, spoken
 from spotifriend_dagster.cli.session import Session, UserError, pass_session, speaks_plainly
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from spotifriend_dagster.cli.account import Account
     from spotifriend_dagster.cli.glue_code import GlueCode
-    from spotifriend_dagster.cli.stacks import Change, ChangeSet, Stack, Stacks
+    from spotifriend_dagster.cli.stacks import ChangeSet, Stack, Stacks
     from spotifriend_dagster.settings import Aws, Settings
 
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -42,15 +43,6 @@ _DATABASE_IS_THERE = "DatabaseIsThere"
 _FOUND_OUT = {"Name", "Folder", "Image", _DATABASE_IS_THERE, "GlueCode"}
 _ON_GLUE = "UnitesOnGlue"
 _IS_A_SETTING = "(SPOTIFRIEND_"
-_WORDS = {
-    ("Remove", "False"): ("goes", "red"),
-    ("Modify", "True"): ("is replaced", "red"),
-    ("Modify", "Conditional"): ("changes, or is replaced", "yellow"),
-    ("Modify", "False"): ("changes", "yellow"),
-    ("Import", "False"): ("is taken over", "green"),
-    ("Add", "False"): ("new", "green"),
-}
-"""What happens, the gravest first."""
 
 
 @click.command()
@@ -206,7 +198,7 @@ class _Deployment:
     def _made(self, changes: ChangeSet | None, before: Callable[[], None] = lambda: None) -> Stack:
         if changes is None:
             raise UserError("CloudFormation finds nothing to do for a stack that is not there: try again.")
-        _show(self.console, changes)
+        show(self.console, changes)
         self._require_agreement(changes)
         before()
         return self._execute(changes)
@@ -218,8 +210,13 @@ class _Deployment:
                 f"{', '.join(grave)} would go or be replaced, and --yes does not agree to that: give the same command "
                 "without it, and look. Nothing was changed."
             )
-        if not self.is_agreed and not click.confirm("Make these changes?", default=False):
-            raise UserError("Nothing was changed.")
+        try:
+            is_agreed = self.is_agreed or click.confirm("Make these changes?", default=False)
+        except click.Abort:  # by Ctrl-C, or because nobody is there to answer
+            self.console.print()
+            is_agreed = False
+        if not is_agreed:
+            raise UserError("Nothing was changed. (Where nobody can answer, give --yes.)")
 
     def _execute(self, changes: ChangeSet) -> Stack:
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -233,7 +230,7 @@ class _Deployment:
                 if status.endswith("_COMPLETE") and resource in waiting:
                     waiting.remove(resource)
                     progress.advance(task)
-                progress.update(task, description=f"{changes.stack}: {resource} {_spoken(status)}")
+                progress.update(task, description=f"{changes.stack}: {resource} {spoken(status)}")
 
             try:
                 stack = self.stacks.execute(changes, on_event)
@@ -244,7 +241,7 @@ class _Deployment:
                     f"CloudFormation goes on by itself with the stack {changes.stack}; the same command, given later, "
                     "says how it stands."
                 ) from None
-        self.console.print(f"[green]✓[/] {stack.name}: {_spoken(stack.status)}")
+        self.console.print(f"[green]✓[/] {stack.name}: {spoken(stack.status)}")
         return stack
 
 
@@ -303,28 +300,3 @@ def _checked(said: Sequence[str], known: Collection[Mapping[str, str]]) -> dict[
             )
         found[name] = value
     return found
-
-
-def _show(console: Console, changes: ChangeSet) -> None:
-    """The changes as a table, the gravest first."""
-    from rich.table import Table
-
-    table = Table("What", "Kind", "What happens", box=None, pad_edge=False, header_style="bold")
-    order = list(_WORDS.values())
-    for change in sorted(changes.changes, key=lambda change: (order.index(_words(change)), change.resource)):
-        words, style = _words(change)
-        of_data = "; what it holds stays where it is" if change.is_kept else ", with what it holds"
-        note = f"[bold red]{of_data}[/]" if change.is_of_data else ""
-        table.add_row(change.resource, change.kind.removeprefix("AWS::"), f"[{style}]{words}[/]{note}")
-    console.print(f"\nThe stack {changes.stack}:")
-    console.print(table)
-
-
-def _words(change: Change) -> tuple[str, str]:
-    return _WORDS.get((change.action, change.replacement)) or _WORDS.get(
-        (change.action, "False"), _WORDS["Modify", "False"]
-    )
-
-
-def _spoken(status: str) -> str:
-    return status.replace("_", " ").lower()

@@ -174,6 +174,8 @@ class Stacks:
                 yield changes
             else:
                 yield None
+        except KeyboardInterrupt:
+            raise UserError(f"Interrupted: the stack {name} is as it was.") from None
         finally:
             if changes.is_pending:
                 self._discard(changes, is_new=stack is None)

@@ -51,7 +51,7 @@ def test_ctrl_c_at_the_question_leaves_nothing(aws: Ministack):
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "Traceback" not in rest
+    assert "Nothing was changed." in rest and "Traceback" not in rest
     assert changes_left(aws) == []
 
 
@@ -111,6 +111,7 @@ def test_ctrl_c_while_cloudformation_is_asked_leaves_nothing_half_done(
     assert "Traceback" not in said
     sentence = " ".join(said.split())
     if action == "CreateChangeSet":
+        assert "Interrupted: the stack spotifriend-data is as it was." in sentence
         assert aws.status("spotifriend-data") in (None, "DELETE_COMPLETE")
         assert BUCKET not in [found["Name"] for found in aws.client("s3").list_buckets()["Buckets"]]
     else:
@@ -250,6 +251,33 @@ class _Denying(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("InvalidClientTokenId", "AWS does not know these credentials (InvalidClientTokenId): sign in again"),
+        ("ExpiredToken", "the AWS credentials have expired: sign in again (`aws sso login`)"),
+    ],
+)
+def test_the_credentials_are_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, sentence: str):
+    """Told by the first request, before anything is asked about stacks."""
+
+    class _Refusing(_Denying):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self._answer(
+                403, f"<ErrorResponse><Error><Code>{code}</Code><Message>No.</Message></Error></ErrorResponse>"
+            )
+
+    alone(monkeypatch, tmp_path)
+    with serving(_Refusing) as url:
+        keys = {"AWS_ACCESS_KEY_ID": "wrong", "AWS_SECRET_ACCESS_KEY": "wrong", "AWS_ENDPOINT_URL": url}
+        for name, value in {**SETTINGS, **keys}.items():
+            monkeypatch.setenv(name, value)
+        said = deploy("--yes")
+    assert said.code == 1
+    assert f"✗ AWS cannot be asked: {sentence}" in said.sentence
 
 
 def test_a_permission_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -135,9 +135,13 @@ class States:
     """
 
     def __init__(self, catalog: Catalog, storage: Storage) -> None:
-        self.files = Files(storage)
         self._catalog = catalog
         self._storage = storage
+        self.look_anew()
+
+    def look_anew(self) -> None:
+        """Look files up again: one that was there may be gone."""
+        self.files = Files(self._storage)
         self._of_files: dict[str, Input] = {}
 
     def of(self, name: str) -> Input:
@@ -182,6 +186,7 @@ def publish(
     try:
         unloaded = engine.unload(insight.query, table, folder, states.files)
     except Exception:
+        states.look_anew()
         storage.delete(stored.key for stored in storage.list(folder))  # a full disk must not stay full
         raise
     before = Published.of(catalog.get(table.name))

@@ -23,6 +23,7 @@ from spotifriend_dagster.lake.publishing import (
     state_of,
 )
 from spotifriend_dagster.lake.queries import NO_VALUE
+from spotifriend_dagster.lake.storage import ObjectMissing
 from spotifriend_dagster.tables.cleaned import PLAYS
 from spotifriend_dagster.tables.rendering import glue_table_input
 from spotifriend_dagster_tests.lake.made_insights import INSIGHT, MadeLake, answers
@@ -60,6 +61,22 @@ def test_a_run_notes_a_tables_files_as_they_were_when_it_first_looked(lake: Made
     first = states.of(NAME)
     lake.publish(answers(2))
     assert states.of(NAME) != first, "an insight may be published by this very run"
+
+
+def test_after_a_failure_a_run_looks_at_files_anew(lake: MadeLake) -> None:
+    """Another run may have removed one since they were listed: it would be missing for every insight that follows."""
+    states = States(lake.catalog, lake.storage)
+    before = states.of("plays")
+    lake.storage.delete([OF_ANNA])
+
+    def fail() -> None:
+        raise ObjectMissing(OF_ANNA)
+
+    lake.engine.meanwhile = fail
+    with pytest.raises(ObjectMissing):
+        publishing.publish(INSIGHT, lake.engine, lake.catalog, lake.storage, states)  # type: ignore[arg-type]
+    assert states.of("plays") == state_of("plays", lake.catalog, lake.storage) != before
+    assert states.files.list(PLAYS.folder) == []
 
 
 def test_a_version_that_passes_is_what_readers_see(lake: MadeLake) -> None:

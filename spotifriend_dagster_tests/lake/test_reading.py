@@ -10,7 +10,7 @@ from spotifriend_dagster.lake.engine import QueryFailed
 from spotifriend_dagster.lake.files import Files
 from spotifriend_dagster.lake.parquet import UnreadableFile
 from spotifriend_dagster.lake.reading import Reader
-from spotifriend_dagster.lake.storage import FolderStorage, StorageError
+from spotifriend_dagster.lake.storage import StorageError
 from spotifriend_dagster.tables.rendering import arrow_schema
 from spotifriend_dagster_tests.lake.test_engine import (
     LISTENER,
@@ -22,21 +22,9 @@ from spotifriend_dagster_tests.lake.test_engine import (
     listen,
     listens,
 )
+from spotifriend_dagster_tests.lake.test_files import CountingStorage
 
 __all__ = ["lake"]
-
-
-class CountingStorage(FolderStorage):
-    """Notes what is read."""
-
-    def __init__(self, storage: FolderStorage) -> None:
-        super().__init__(storage.root)
-        self.reads: list[str] = []
-
-    def read(self, key: str) -> bytes:
-        if not key.startswith("catalog/"):
-            self.reads.append(key)
-        return super().read(key)
 
 
 def reader(lake: Lake, listener: str = "anna") -> Reader:
@@ -65,7 +53,7 @@ def test_the_rows_are_those_of_the_engine(lake: Lake, sql: str) -> None:
 def test_only_the_listener_s_files_are_read_and_once(lake: Lake) -> None:
     """In an object store each is paid for, and a thousand listeners are a thousand files."""
     listens(lake)
-    storage = CountingStorage(lake.storage)
+    storage = CountingStorage(lake.storage.root)
     asked = Reader(Files(storage), lake.catalog, "anna")
     everything = asked.query("SELECT listener FROM listens").column("listener").to_pylist()
     assert set(everything) == {"anna"}

@@ -74,6 +74,9 @@ def run(session: Session, first: datetime | None, last: datetime | None, tables:
     With --from, --to or --tables nothing is collected. Days of collection (UTC) are cleaned again, or tables are made
     again, though nothing of theirs has changed: after a change of what they mean.
     """
+    from spotifriend_dagster.lake.translations import translate_insights
+
+    translate_insights()
     if first or last or tables:
         make_again(session, first, last, tables)
     else:

@@ -38,9 +38,11 @@ def demo(session: Session, path: Path | None, zone: str | None) -> None:
     The simulated listener's export is imported; then they sign in to a simulated Spotify, and are polled every hour of
     three weeks.
     """
+    from spotifriend_dagster.lake.translations import translate_insights
     from spotifriend_dagster.reports.summary import summary_key
     from spotifriend_dagster.reports.terminal import print_where_next
 
+    translate_insights()
     if path is None:
         from spotifriend_dagster.demo.showcase import LISTENER, Plan
 

@@ -23,6 +23,9 @@ def import_(session: Session, path: Path, listener: str, zone: str | None, name:
 
     Importing the same export again changes nothing; several exports of one listener are united.
     """
+    from spotifriend_dagster.lake.translations import translate_insights
+
+    translate_insights()
     session.ensure_listener(listener, zone, name)
     import_export(session, path, listener)
     print_answers(session, listener)

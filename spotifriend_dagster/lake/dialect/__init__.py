@@ -24,16 +24,19 @@ if TYPE_CHECKING:
 __all__ = [
     "InvalidSQL",
     "SQLError",
+    "Translation",
     "UnsupportedSQL",
     "arrays_as_json",
     "cases",
     "column_lineage",
     "columns_read",
     "output_types",
+    "remember",
     "rules",
     "rules_used",
     "tables_read",
     "to_duckdb",
+    "translate",
 ]
 
 _Schema = Mapping[str, Mapping[str, str]]
@@ -49,6 +52,8 @@ def tables_read(sql: str) -> frozenset[str]:
         InvalidSQL: it is no query, or more than one.
         UnsupportedSQL: it uses what is not on the allow-list.
     """
+    if sql in _remembered_tables:
+        return _remembered_tables[sql]
     from spotifriend_dagster.lake.dialect.names import tables_in  # noqa: PLC0415 - heavy
 
     return tables_in(_parsed(sql))
@@ -147,15 +152,28 @@ def rules_used(sql: str, schema: _Schema) -> frozenset[str]:
     return _translated(sql, _key(schema)).rules | nodes_used(_parsed(sql))
 
 
-@lru_cache(_KEPT)
-def _parsed(sql: str) -> exp.Query:
-    from spotifriend_dagster.lake.dialect.grammar import parse  # noqa: PLC0415 - heavy
+def translate(sql: str, schema: _Schema) -> Translation:
+    """Everything about a query over tables of this schema, for another process to `remember`.
 
-    return parse(sql)
+    Raises:
+        InvalidSQL, UnsupportedSQL: as `to_duckdb`.
+    """
+    return _translated(sql, _key(schema))
+
+
+def remember(translation: Translation) -> None:
+    """Take what another process found out about a query, instead of finding it out again."""
+    _remembered[translation.sql, translation.key] = translation
+    _remembered_tables[translation.sql] = translation.tables
 
 
 @dataclass(frozen=True)
-class _Translation:
+class Translation:
+    """What a query is over tables of one schema."""
+
+    sql: str
+    key: _Key
+    tables: frozenset[str]
     duckdb: str
     outputs: list[tuple[str, str]]
     lineage: Mapping[str, tuple[tuple[str, str], ...]]
@@ -163,8 +181,22 @@ class _Translation:
     rules: frozenset[str]
 
 
+_remembered: dict[tuple[str, _Key], Translation] = {}
+_remembered_tables: dict[str, frozenset[str]] = {}
+
+
 @lru_cache(_KEPT)
-def _translated(sql: str, key: _Key) -> _Translation:
+def _parsed(sql: str) -> exp.Query:
+    from spotifriend_dagster.lake.dialect.grammar import parse  # noqa: PLC0415 - heavy
+
+    return parse(sql)
+
+
+@lru_cache(_KEPT)
+def _translated(sql: str, key: _Key) -> Translation:
+    if (sql, key) in _remembered:
+        return _remembered[sql, key]
+
     from spotifriend_dagster.lake.dialect.analysis import analyse  # noqa: PLC0415 - heavy
     from spotifriend_dagster.lake.dialect.lineage import columns_of, lineage_of  # noqa: PLC0415
     from spotifriend_dagster.lake.dialect.names import qualified  # noqa: PLC0415
@@ -174,7 +206,8 @@ def _translated(sql: str, key: _Key) -> _Translation:
     scopes = qualified(_parsed(sql).copy(), schema)
     analysis = analyse(scopes, schema)
     lineage, columns = lineage_of(scopes), columns_of(scopes)  # before the rendering, which uses the tree up
-    return _Translation(to_sql(scopes[-1].expression), analysis.outputs, lineage, columns, analysis.rules)
+    duckdb = to_sql(scopes[-1].expression)
+    return Translation(sql, key, tables_read(sql), duckdb, analysis.outputs, lineage, columns, analysis.rules)
 
 
 def _key(schema: _Schema) -> _Key:

@@ -175,6 +175,7 @@ def test_a_stack_that_somebody_else_looks_at_is_made_and_otherwise_left_to_them(
     assert aws.status("spotifriend-data") == "REVIEW_IN_PROGRESS"
     assert "Nothing was changed" in deploy("--data-only", answer="n\n").text
     assert changes_left(aws) == ["theirs"]
+    assert aws.status("spotifriend-data") == "REVIEW_IN_PROGRESS"
     said = deploy("--data-only", "--yes")
     assert said.code == 0, said.text
     assert aws.status("spotifriend-data") == "CREATE_COMPLETE"

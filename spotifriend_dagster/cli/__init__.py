@@ -1,7 +1,7 @@
 """`spotifriend`: the command line. Every command is a thin layer over a room: jobs, the lake, reports.
 
-The program that runs this is `program.py`. What a command works with is in `session.py`, importing in `importing.py`, making again in
-`backfilling.py`, signing in and out in `consent.py`,
+The program that runs this is `program.py`. What a command works with is in `session.py`, importing in `importing.py`,
+making again in `backfilling.py`, signing in and out in `consent.py`,
 collecting in `collecting.py`, dashboards in `dashboards.py`, the demonstration in `demonstration.py`, moving and
 testing a home in `moving.py`, making one on AWS in `deploying.py`, forgetting somebody in `forgetting.py`. What people
 read is made in `reports/`.

@@ -94,6 +94,14 @@ def read_parquet(content: bytes, table: Table, key: str) -> pyarrow.Table:
     return checked(found, table, key)
 
 
+def has_every_column(content: bytes, table: Table) -> bool:
+    """Whether the content of a whole Parquet file has all columns that its table declares now."""
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    return {*table.column_names} <= {*pq.read_schema(pa.BufferReader(content)).names}
+
+
 def checked(found: pyarrow.Table, table: Table, key: str) -> pyarrow.Table:
     """What a file holds, with exactly the declared columns and types; see `read_parquet`.
 

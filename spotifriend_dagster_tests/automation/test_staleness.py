@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from spotifriend_dagster.automation.staleness import looked_back_to, stale_days
@@ -133,6 +134,16 @@ def test_a_cleaned_day_of_another_time_is_made_anew(lake: PolledLake):
     lake.storage.write(key, b"no parquet")
     lake.touch(key, NOON + timedelta(minutes=1))
     assert stale_days(lake.storage) == ["2025-03-01"]
+
+
+def test_a_cleaned_day_of_an_earlier_version_is_made_anew(lake: PolledLake):
+    """After an upgrade that declares a column more, days that were cleaned without it said nothing in it for good."""
+    page = lake.pull(NOON)
+    key = lake.clean([page], NOON)
+    assert stale_days(lake.storage) == []
+    now = pq.read_table(lake.storage.path(key))
+    pq.write_table(now.drop_columns(["is_damaged"]), lake.storage.path(key))
+    assert stale_days(lake.storage) == stale_days(lake.storage, NOON.date() + timedelta(days=90)) == ["2025-03-01"]
 
 
 @pytest.mark.parametrize("table", [table for table in raw.COLLECTED_TABLES if table not in _NOT_BY_DAY], ids=str)

@@ -5,6 +5,7 @@ What a query becomes depends on the package's own files alone; how it does is in
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -46,4 +47,5 @@ def _speak(listener: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(10)  # a command is waited for, and this is not
     _speak(sys.stdout.buffer)

@@ -23,7 +23,8 @@ def chart_scripts(storage: Storage) -> str:
 
 
 def _put_together() -> str:
-    # In a process of its own: vl_convert does not let go of Python's lock, and a run would stand still.
+    # In a process of its own, after which comes what is waited for: vl_convert does not let go of Python's lock, and a
+    # run would stand still.
     bundle = f"vl_convert.javascript_bundle('window.vegaEmbed = vegaEmbed;', vl_version={VEGA_LITE_VERSION!r})"
-    program = f"import sys, vl_convert; sys.stdout.buffer.write({bundle}.encode())"
+    program = f"import os, sys, vl_convert; os.nice(10); sys.stdout.buffer.write({bundle}.encode())"
     return subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout.decode()  # noqa: S603 - our own program

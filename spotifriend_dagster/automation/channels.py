@@ -69,7 +69,7 @@ class LogChannel:
 
     def send(self, message: Message) -> None:
         """See Channel."""
-        log.warning("%s\n%s", message.subject, message.text)
+        log.warning("%s", message.text)  # its first line is the subject
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class WebhookChannel:
         """See Channel."""
         import requests  # noqa: PLC0415 - heavy
 
-        said = _plain(message) | {"text": f"*{message.subject}*\n{message.text}"}
+        said = _plain(message) | {"text": f"*SpotiFriend:* {message.text}"}
         try:
             answer = requests.post(self.address, json=said, timeout=_TIMEOUT_SECONDS, allow_redirects=False)
         except requests.RequestException as error:  # its text names the address

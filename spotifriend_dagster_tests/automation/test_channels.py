@@ -64,7 +64,7 @@ def test_a_webhook_gets_what_slack_reads(hook: Any) -> None:
     """Slack shows `text`; whoever else listens finds the problems beside it."""
     assert delivered(WebhookChannel(address(hook)), MESSAGE)
     (body,) = hook.bodies
-    assert body["text"] == "*SpotiFriend: Consent ends*\nConsent ends\n… for “anna”"
+    assert body["text"] == "*SpotiFriend:* Consent ends\n… for “anna”"
     assert body["problems"] == [{"key": "consent/anna"}]
     assert body["at"] == "2025-04-01T00:00:00+00:00"
 

@@ -63,14 +63,14 @@ def catalog_asset(first_day: date) -> dg.AssetsDefinition:
                 continue
             definition = definition_of(table, lake.storage, names, first_day, years)
             present = lake.catalog.get(table.name)
-            changed = differences(present.table_input, definition) if present else []
+            changed = differences(_unsealed(present.table_input), _unsealed(definition)) if present else []
             is_edited = present is not None and _is_edited(present.table_input)
             if changed:
                 context.log.warning(f"The definition of {table.name} was not as declared: {', '.join(changed)}.")
             version = lake.catalog.put_if_different(definition)
             metadata: dict[str, Any] = {"version": version, "columns": len(table.all_columns), "changed": changed}
             if is_edited:
-                metadata["edited"] = dg.MetadataValue.json([part for part in changed if part != f"Parameters.{_SEAL}"])
+                metadata["edited"] = dg.MetadataValue.json(changed)
             yield dg.MaterializeResult(asset_key=key, metadata=metadata)
 
     return catalog

@@ -5,6 +5,7 @@ What moto leaves out of Glue is in `glue.py`; an Athena that executes is in `ath
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import threading
@@ -62,6 +63,24 @@ class Fault:
     code: str
     times: int
     is_answer_lost: bool = False
+
+
+def every_third(*operations: str, key: str = "") -> Callable[[Request], bool]:
+    """Every third request of S3 that is one of these operations, on keys with this text.
+
+    None fails three times running, however requests of several threads fall: what is asked is repeated five times.
+    """
+    numbers, running = itertools.count(), Counter[tuple[str, str]]()
+
+    def is_for(asked: Request) -> bool:
+        if asked.service != "s3" or asked.operation not in operations or key not in asked.key:
+            return False
+        what = (asked.operation, asked.key)
+        is_due = not next(numbers) % 3 and running[what] < 2
+        running[what] = running[what] + 1 if is_due else 0
+        return is_due
+
+    return is_for
 
 
 @dataclass

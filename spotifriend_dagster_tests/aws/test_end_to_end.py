@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -41,7 +40,16 @@ from spotifriend_dagster_tests.aws.homes import (
     rebuild_only,
     truth,
 )
-from spotifriend_dagster_tests.aws.server import BUCKET, DATABASE, REGION, AwsServer, Fault, Request, aws_server
+from spotifriend_dagster_tests.aws.server import (
+    BUCKET,
+    DATABASE,
+    REGION,
+    AwsServer,
+    Fault,
+    Request,
+    aws_server,
+    every_third,
+)
 from spotifriend_dagster_tests.collected_home import CollectedHome, simulated
 from spotifriend_dagster_tests.deploy.rights import missing
 from spotifriend_dagster_tests.lake.processes import started
@@ -255,21 +263,13 @@ def test_errors_of_s3_are_overcome(
     twins: Twins, codes: dict[str, int], operations: tuple[str, ...], is_answer_lost: bool
 ) -> None:
     """Requests fail again and again, or their answers are lost: what is collected and made is what would have been."""
-
-    def now_and_then() -> Callable[[Request], bool]:
-        """Every third of what is meant: a conflict meets only who writes where nothing is to be."""
-        numbers = itertools.count()
-
-        def is_meant(asked: Request) -> bool:
-            is_possible = asked.service == "s3" and asked.operation in operations
-            return is_possible and (409 not in codes.values() or asked.key.startswith("raw/")) and not next(numbers) % 3
-
-        return is_meant
-
+    key = "raw/" if 409 in codes.values() else ""  # a conflict meets only who writes where nothing is to be
     twins.local.server.clock.advance(24 * HOUR)  # the Spotify of both
     twins.local.collect("poll")
     rebuild_only(twins.local, ANSWERS)
-    faults = [Fault(now_and_then(), status, code, 10_000, is_answer_lost) for code, status in codes.items()]
+    faults = [
+        Fault(every_third(*operations, key=key), status, code, 10_000, is_answer_lost) for code, status in codes.items()
+    ]
     twins.server.faults.extend(faults)
     try:
         twins.cloud.collect("poll")

@@ -6,10 +6,10 @@ docs/reliability.md is written from this list; `test_faults.py` holds every word
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import signal
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -23,7 +23,7 @@ from spotifriend_dagster.lake import publishing, storage
 from spotifriend_dagster.lake.catalog import FolderCatalog
 from spotifriend_dagster.sources.spotify.app import SCOPES
 from spotifriend_dagster_tests.aws.server import Fault as S3Fault
-from spotifriend_dagster_tests.aws.server import Request
+from spotifriend_dagster_tests.aws.server import Request, every_third
 from spotifriend_dagster_tests.reliability.scene import LISTENER, Scene, process, replaced
 
 RECENT = "/me/player/recently-played"
@@ -338,7 +338,7 @@ def _edited_catalog(scene: Scene) -> None:
 
 def _changed_answer(change: Callable[[dict[str, Any]], None]) -> Callable[[Scene], None]:
     def happen(scene: Scene) -> None:
-        body = scene.server.listeners[LISTENER].recently_played.answer(scene.server.clock(), 50)
+        body = deepcopy(scene.server.listeners[LISTENER].recently_played.answer(scene.server.clock(), 50))
         change(body)
         _at_spotify(SpotifyFault.sent(body))(scene)
 
@@ -459,11 +459,6 @@ def _at_s3(*faults: S3Fault) -> Callable[[Scene], None]:
     return happen
 
 
-def _every_third(*operations: str, key: str = "") -> Callable[[Request], bool]:
-    numbers = itertools.count()
-    return lambda asked: asked.operation in operations and key in asked.key and not next(numbers) % 3
-
-
 def _is_put_of_cleaned(asked: Request) -> bool:
     return asked.operation == "PutObject" and "cleaned/" in asked.key
 
@@ -475,8 +470,8 @@ _S3 = (
         "S3 answers with errors now and then",
         "500 and 503 `SlowDown` to every third request that reads, writes or lists",
         _at_s3(
-            S3Fault(_every_third("GetObject", "PutObject", "ListObjectsV2"), 500, "InternalError", _OFTEN),
-            S3Fault(_every_third("GetObject", "PutObject", "ListObjectsV2"), 503, "SlowDown", _OFTEN),
+            S3Fault(every_third("GetObject", "PutObject", "ListObjectsV2"), 500, "InternalError", _OFTEN),
+            S3Fault(every_third("GetObject", "PutObject", "ListObjectsV2"), 503, "SlowDown", _OFTEN),
         ),
         "nothing is left to do: the requests were repeated",
         is_of_aws=True,
@@ -486,8 +481,8 @@ _S3 = (
         "S3 refuses a write that others do at the same time, or its answer is lost",
         "409 to every third write of a raw object; 500 after every third write of a cleaned one",
         _at_s3(
-            S3Fault(_every_third("PutObject", key="raw/"), 409, "ConditionalRequestConflict", _OFTEN),
-            S3Fault(_every_third("PutObject", key="cleaned/"), 500, "InternalError", _OFTEN, is_answer_lost=True),
+            S3Fault(every_third("PutObject", key="raw/"), 409, "ConditionalRequestConflict", _OFTEN),
+            S3Fault(every_third("PutObject", key="cleaned/"), 500, "InternalError", _OFTEN, is_answer_lost=True),
         ),
         "nothing is left to do: the requests were repeated, and what was written twice is there once",
         is_of_aws=True,

@@ -8,8 +8,8 @@ import gzip
 import re
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -24,7 +24,7 @@ from spotifriend_dagster.sources.archives import (
     shown,
 )
 from spotifriend_dagster.sources.errors import ExportError
-from spotifriend_dagster.sources.rows import FileRows, Kind, RawRow, first_row_kind, read_rows
+from spotifriend_dagster.sources.rows import Kind, RawRow, first_row_kind, read_rows
 
 HOW_TO_ASK = (
     "ask for the Extended streaming history at https://www.spotify.com/account/privacy and import the zip that comes"
@@ -57,7 +57,7 @@ class HistoryFile:
         Raises:
             ExportError: the file changed or went away since the export was opened.
         """
-        return _read(self).rows
+        return read_rows(_content(self), self.name).rows
 
 
 @dataclass(frozen=True)
@@ -89,16 +89,16 @@ class Export:
     problems: tuple[str, ...]
 
     def encoded_files(self) -> Iterator[EncodedFile]:
-        """Every file as it is stored, one at a time: a file is read while the one before is compressed.
+        """Every file as it is stored, one at a time. While it is read, the next is unpacked, the one before packed.
 
         Raises:
             ExportError: a file changed or went away since the export was opened.
         """
         user_names: set[str] = set()
-        with ThreadPoolExecutor(max_workers=1) as compressor:
+        with ThreadPoolExecutor(max_workers=2) as beside:
             pending: Future[EncodedFile] | None = None
-            for file in self.files:
-                read = _read(file)
+            for file, content in zip(self.files, _contents(self.files, beside), strict=True):
+                read = read_rows(content, file.name)
                 problems = _row_problems(file.name, read.rows)
                 if len(user_names) < 2 <= len(user_names | read.user_names):
                     problems.append(
@@ -106,7 +106,7 @@ class Export:
                         "import each one's files under a listener id of their own."
                     )
                 user_names |= read.user_names
-                following = compressor.submit(_compressed, file.name, read.rows, problems)
+                following = beside.submit(_compressed, file.name, read.rows, problems)
                 if pending:
                     yield pending.result()
                 pending = following
@@ -223,14 +223,23 @@ def _nothing_found(path: Path, ignored: set[str], problems: list[str]) -> str:
     return f"{name} holds no streaming history{found}: {HOW_TO_ASK}."
 
 
-def _read(file: HistoryFile) -> FileRows:
+def _contents(files: Sequence[HistoryFile], beside: Executor) -> Iterator[bytes]:
+    """The content of each file; while one is used, the next is unpacked."""
+    following = [beside.submit(_content, file) for file in files[:1]]
+    for number in range(1, len(files) + 1):
+        content = following.pop().result()
+        following += [beside.submit(_content, file) for file in files[number : number + 1]]
+        yield content
+
+
+def _content(file: HistoryFile) -> bytes:
     try:
         content = file.source.content()
     except UnreadableFileError as error:
         raise ExportError(f"{file.source.name} {error}.") from error
     if sha256(content).hexdigest() != file.sha256:
         raise ExportError(f"{file.source.name} changed while it was being imported: import it again.")
-    return read_rows(content, file.name)
+    return content
 
 
 def _row_problems(name: str, rows: list[RawRow]) -> list[str]:

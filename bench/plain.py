@@ -15,11 +15,10 @@ from spotifriend_dagster.cleaning.history import clean_history
 from spotifriend_dagster.cleaning.plays import unite_plays
 from spotifriend_dagster.cleaning.time_zones import ZoneHistory
 from spotifriend_dagster.lake.dialect import to_duckdb
-from spotifriend_dagster.tables.cleaned import CLEANED_TABLES, RECENT_PAGES, RECENT_PLAYS, RECENT_REJECTS
+from spotifriend_dagster.tables.cleaned import RECENT_PAGES, RECENT_PLAYS, RECENT_REJECTS
 from spotifriend_dagster.tables.declared import DECLARED_TABLES
 from spotifriend_dagster.tables.frames import empty_frame
 from spotifriend_dagster.tables.insight import load_insights
-from spotifriend_dagster.tables.snapshots import SNAPSHOT_TABLES
 
 _DUCKDB_TYPES = {"string": "VARCHAR", "int": "INTEGER", "array<string>": "VARCHAR[]"}
 
@@ -59,7 +58,7 @@ def main(export: Path, zone: str) -> None:
         "listening_gaps": united.listening_gaps,
     }
     schema = {table.name: {column.name: column.type for column in table.all_columns} for table in DECLARED_TABLES}
-    for table in (*CLEANED_TABLES, *SNAPSHOT_TABLES):
+    for table in (table for table in DECLARED_TABLES if table.layer != "raw"):
         frame = frames.get(table.name, empty_frame(table)).assign(listener="me", year=0)
         for name in frame.columns[frame.dtypes.astype(str).str.endswith("UTC]")]:
             frame[name] = frame[name].dt.tz_localize(None)

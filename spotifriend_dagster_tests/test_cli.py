@@ -133,11 +133,12 @@ def test_an_import_says_what_became_of_every_row_and_names_the_bad(command: Comm
     assert "hold no listening: Userdata.json." in said
 
 
-def test_why_an_import_failed_is_said_once(command: Command, tmp_path: Path) -> None:
+def test_why_an_import_failed_is_said_once(command: Command, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The alert of a run that failed goes to its file, and not into the terminal that has the sentence already."""
     result = command("import", str(tmp_path / "nothing.zip"), "--zone", "UTC")
     assert "There is nothing at" in sentence(result)
     assert result.output.count("There is nothing at") == 1
+    assert [record for record in caplog.records if record.name == "spotifriend.alerts"] == []
     assert "There is nothing at" in (tmp_path / "home" / "alerts.jsonl").read_text("utf-8")
 
 

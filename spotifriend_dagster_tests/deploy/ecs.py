@@ -9,14 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +28,7 @@ from moto.moto_api import state_manager
 
 from spotifriend_dagster_tests.aws.conftest import use
 from spotifriend_dagster_tests.aws.server import BUCKET, DATABASE, REGION, WORKGROUP, AwsServer, aws_server
+from spotifriend_dagster_tests.deploy.command import serving
 from spotifriend_dagster_tests.deploy.postgres import postgres
 from spotifriend_dagster_tests.deploy.templates import DEPLOY, Deployed
 
@@ -235,13 +235,8 @@ def metadata_of(task: str) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Metadata)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(_Metadata) as address:
+        yield address
 
 
 @contextmanager

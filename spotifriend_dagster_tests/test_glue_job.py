@@ -8,8 +8,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -163,22 +165,37 @@ def test_a_job_that_fails_fails_the_asset(home: AwsHome, jobs: GlueJobs, monkeyp
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("when", ["it waits", "it submits"])
 def test_a_run_that_is_terminated_stops_its_jobs(
-    home: AwsHome, jobs: GlueJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: AwsHome, jobs: GlueJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
 ):
     """They would go on at fifteen cents a minute, with nobody who waits for them. Those that wait are not started."""
     monkeypatch.setattr(plays_on_glue, "_AT_ONCE", 2)
     (tmp_path / "script").mkdir()
     jobs.script = tmp_path / "script" / "glue_job.py"
-    jobs.script.write_text("import time\ntime.sleep(600)\n")
+    jobs.script.write_text("import time\ntime.sleep(60)\n")
+
+    class Pool(ThreadPoolExecutor):
+        def submit(self, *what: Any, **how: Any) -> Future[Any]:
+            if self._work_queue.qsize() == 1:  # of four, two are running and one waits
+                assert both_run.wait(30)
+                time.sleep(10 if when == "it submits" else 0)  # the interrupt ends it
+            return super().submit(*what, **how)
+
+    monkeypatch.setattr(plays_on_glue, "ThreadPoolExecutor", Pool)
+    both_run, is_over = threading.Event(), threading.Event()
 
     def terminate() -> None:
         while len(jobs.arguments) < 2:
             time.sleep(0.02)
-        os.kill(os.getpid(), signal.SIGINT)
+        both_run.set()
+        time.sleep(1)  # for the run to do what it then does
+        if not is_over.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=terminate, daemon=True).start()
     outcome = unite(home, monkeypatch, shard=1)
+    is_over.set()
     assert not outcome.success
     assert len(jobs.stopped) == len(jobs.arguments) == 2  # of four
 

@@ -96,10 +96,10 @@ class PlaysJob:
         shards = max(1, math.ceil(listeners / self.shard))
         jobs = _Jobs(self.client("glue"), self.name)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            waiting = [pool.submit(self._unite, context, jobs, shard, shards) for shard in range(shards)]
             try:
+                waiting = [pool.submit(self._unite, context, jobs, shard, shards) for shard in range(shards)]
                 return [each.result() for each in waiting]
-            except dg.DagsterExecutionInterruptedError:
+            except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
                 jobs.stop()
                 raise
 

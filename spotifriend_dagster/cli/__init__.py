@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from datetime import datetime
 from difflib import get_close_matches
@@ -197,4 +198,6 @@ def ui(session: Session, port: int) -> None:
     os.environ["SPOTIFRIEND_HOME"] = str(session.settings.home)
     dagster = Path(sys.executable).with_name("dagster")
     arguments = ["dev", "-m", "spotifriend_dagster.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    # What a script starts in the background ignores Ctrl-C, and Dagster then ignores every other request to end, too.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(dagster, [str(dagster), *arguments])  # noqa: S606 - the program of this very environment

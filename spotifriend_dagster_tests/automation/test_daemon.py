@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -38,6 +39,7 @@ from spotifriend_dagster_tests.collected_home import CollectedHome
 from spotifriend_dagster_tests.conftest import POLLED_UNTIL, SimulatedHome
 
 Ask = Callable[..., dict[str, Any]]
+PROGRAM = Path(sys.executable).with_name("spotifriend")
 _DAYS = ["2025-04-13", "2025-04-14", "2025-04-15"]
 _REPOSITORY = {
     "repositoryName": "__repository__",
@@ -112,7 +114,8 @@ def ask(home: CollectedHome, spotify: SimulatedSpotify) -> Iterator[Ask]:
         port = free.getsockname()[1]
     with (home.path / "ui.log").open("wb") as log:
         ui = subprocess.Popen(
-            [str(Path(sys.executable).with_name("spotifriend")), "ui", "--port", str(port)],
+            # Ctrl-C is ignored, as in the background of a script
+            ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", str(PROGRAM), "ui", "--port", str(port)],
             env=os.environ
             | {
                 "SPOTIFRIEND_HOME": str(home.path),
@@ -145,14 +148,12 @@ def ask(home: CollectedHome, spotify: SimulatedSpotify) -> Iterator[Ask]:
             time.sleep(1)
         yield asked
     finally:
-        os.killpg(ui.pid, signal.SIGTERM)
         try:
+            ui.terminate()
             ui.wait(30)
-        except (
-            subprocess.TimeoutExpired
-        ):  # tests in the background ignore Ctrl-C, and Dagster then ignores SIGTERM, too
-            os.killpg(ui.pid, signal.SIGKILL)
-            ui.wait()
+        finally:
+            with suppress(ProcessLookupError):  # it has ended, with all that it began
+                os.killpg(ui.pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True)

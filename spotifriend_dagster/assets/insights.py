@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import dropwhile, islice
 from typing import Any
 
 import dagster as dg
@@ -47,7 +48,10 @@ def insight_asset(insight: Insight, insights: dict[str, Insight]) -> dg.AssetsDe
         check_specs=[declaration_check(table)],
     )
     def publish_insight(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
-        publication = publish(insight, lake.engine, lake.catalog, lake.storage, lake.states(context.run.run_id))
+        states = lake.states(context.run.run_id)
+        states.made(insight.reads)
+        states.begin(_to_come(context, insight, insights), lake.engine)
+        publication = publish(insight, lake.engine, lake.catalog, lake.storage, states)
         yield _check_result(publication)
         if publication.outcome == "failed_audits":
             faults = ", ".join(audit.name for audit in publication.audits if audit.blocks)
@@ -77,6 +81,13 @@ def insight_assets() -> list[dg.AssetsDefinition]:
     """The assets of all insights."""
     insights = load_insights()
     return [insight_asset(insight, insights) for insight in insights.values()]
+
+
+def _to_come(context: dg.AssetExecutionContext, insight: Insight, insights: dict[str, Insight]) -> Iterator[Insight]:
+    """The insights that the run makes after this one; as good as in its order."""
+    of_run = context.job_def.asset_layer.selected_asset_keys
+    after = dropwhile(lambda each: each is not insight, insights.values())
+    return (each for each in islice(after, 1, None) if asset_key(each.table) in of_run)
 
 
 def _check_result(publication: Publication) -> dg.AssetCheckResult:

@@ -23,7 +23,7 @@ from spotifriend_dagster.lake import dialect
 from spotifriend_dagster.lake.aws import AwsClients, translated
 from spotifriend_dagster.lake.catalog import Catalog, CatalogTable
 from spotifriend_dagster.lake.dialect.types import OF_GLUE
-from spotifriend_dagster.lake.engine import Engine, EngineError, QueryFailed, Unloaded
+from spotifriend_dagster.lake.engine import Engine, EngineError, Prepared, QueryFailed, Unloaded
 from spotifriend_dagster.lake.files import Files
 from spotifriend_dagster.lake.parquet import UnreadableFile
 from spotifriend_dagster.lake.publishing import Published
@@ -94,7 +94,9 @@ class AthenaEngine(Engine):
             content = read_object(self._clients.client("s3"), place.netloc, place.path.removeprefix("/"))
         return _typed(content, outputs)
 
-    def unload(self, sql: str, table: Table, prefix: str, files: Files | None = None) -> Unloaded:
+    def unload(
+        self, sql: str, table: Table, prefix: str, files: Files | None = None, prepared: Prepared | None = None
+    ) -> Unloaded:
         """See Engine. Athena writes into a hundred partitions at most, and only where nothing is.
 
         So of more listeners they are unloaded a hundred at a time, each into a folder of its own, and then moved.

@@ -59,6 +59,14 @@ class Unloaded:
     bytes_scanned: int | None = None
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """The rows of a query that was run before it was asked for, and the tables as it found them defined."""
+
+    tables: Mapping[str, CatalogTable]
+    rows: pyarrow.Table
+
+
 class Engine(Protocol):
     """Runs SQL in Athena's dialect over the tables of the catalog, as they are when it starts."""
 
@@ -71,7 +79,17 @@ class Engine(Protocol):
             UnreadableFile: a file does not hold what the catalog says of its table.
         """
 
-    def unload(self, sql: str, table: Table, prefix: str, files: Files | None = None) -> Unloaded:
+    def prepare(self, sql: str, table: Table, files: Files) -> Prepared | None:
+        """Run the query of an `unload` to come, in another thread; None where nothing is gained by that.
+
+        Raises:
+            EngineError, SQLError, UnreadableFile: as `unload` does.
+        """
+        return None
+
+    def unload(
+        self, sql: str, table: Table, prefix: str, files: Files | None = None, prepared: Prepared | None = None
+    ) -> Unloaded:
         """Write the rows of a query as Parquet into the empty folder `prefix`, in the columns and types of `table`.
 
         Each value of the table's partition key, where it has one, has a folder of its own. In each file the rows are
@@ -82,6 +100,7 @@ class Engine(Protocol):
             table: what its rows are to be.
             prefix: the folder.
             files: those of the run that this is part of; looked up anew without.
+            prepared: what `prepare` found over the same files; of no use where a table has been defined anew since.
 
         Raises:
             SQLError: the query is refused, or does not give the columns of the declaration.
@@ -116,16 +135,32 @@ class DuckDBEngine(Engine):
         tables = tables_of(sql, self._catalog)
         return in_milliseconds(self._run(dialect.to_duckdb(sql, schema_of(tables)), tables))
 
-    def unload(self, sql: str, table: Table, prefix: str, files: Files | None = None) -> Unloaded:
+    def prepare(self, sql: str, table: Table, files: Files) -> Prepared:
+        """See Engine. DuckDB works beside Python."""
+        tables = tables_of(sql, self._catalog)
+        return Prepared(tables, self._rows_to_unload(sql, table, tables, files))
+
+    def unload(
+        self, sql: str, table: Table, prefix: str, files: Files | None = None, prepared: Prepared | None = None
+    ) -> Unloaded:
         """See Engine."""
         tables = tables_of(sql, self._catalog)
-        check_columns(dialect.output_types(sql, schema_of(tables)), table)
-        found = self._run(in_order(dialect.to_duckdb(sql, schema_of(tables)), table), tables, files)
-        return Unloaded(write_rows(found, table, prefix, self._storage))
+        if prepared and prepared.tables == tables:
+            rows = prepared.rows
+        else:
+            rows = self._rows_to_unload(sql, table, tables, files)
+        return Unloaded(write_rows(rows, table, prefix, self._storage))
 
     def column_lineage(self, sql: str) -> dict[str, tuple[tuple[str, str], ...]]:
         """See Engine."""
         return dialect.column_lineage(sql, schema_of(tables_of(sql, self._catalog)))
+
+    def _rows_to_unload(
+        self, sql: str, table: Table, tables: Mapping[str, CatalogTable], files: Files | None
+    ) -> pyarrow.Table:
+        schema = schema_of(tables)
+        check_columns(dialect.output_types(sql, schema), table)
+        return self._run(in_order(dialect.to_duckdb(sql, schema), table), tables, files)
 
     def _run(self, duckdb_sql: str, tables: Mapping[str, CatalogTable], files: Files | None = None) -> pyarrow.Table:
         listing = files or Files(self._storage)

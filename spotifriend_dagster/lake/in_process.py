@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from spotifriend_dagster.lake import dialect
 from spotifriend_dagster.lake.catalog import Catalog, CatalogTable
-from spotifriend_dagster.lake.engine import Engine, Unloaded, in_order, write_rows
+from spotifriend_dagster.lake.engine import Engine, Prepared, Unloaded, in_order, write_rows
 from spotifriend_dagster.lake.files import Files
 from spotifriend_dagster.lake.queries import check_columns, schema_of, tables_of
 from spotifriend_dagster.lake.reading import read_rows, run_over
@@ -41,7 +41,9 @@ class ThriftyEngine(Engine):
         """See Engine."""
         return self.large.query(sql)
 
-    def unload(self, sql: str, table: Table, prefix: str, files: Files | None = None) -> Unloaded:
+    def unload(
+        self, sql: str, table: Table, prefix: str, files: Files | None = None, prepared: Prepared | None = None
+    ) -> Unloaded:
         """See Engine."""
         files = files or Files(self._storage)
         tables = tables_of(sql, self._catalog)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -28,11 +30,12 @@ from spotifriend_dagster.tables.rendering import arrow_schema, glue_table_input
 if TYPE_CHECKING:
     import pyarrow
 
-    from spotifriend_dagster.lake.engine import Engine
+    from spotifriend_dagster.lake.engine import Engine, Prepared
 
 KEPT_VERSIONS = 3
 """One to go back to, and one more, because a fault is often a run old when it is seen."""
 _REMOVED_AFTER = timedelta(days=1)
+_BEGUN = 8  # their rows are held until they are asked for, which need not be in this order
 _ATTEMPTS = 5
 
 
@@ -132,17 +135,46 @@ def version_folder(table: Table, version: str) -> str:
 class States:
     """The tables that one run's queries read, and their states. Files are looked up once for all of them: a table that
     others change meanwhile is noted as older than what is read, and never as newer.
+
+    Queries that come next are run beside the publishing of others, where all that they read is made already.
     """
 
     def __init__(self, catalog: Catalog, storage: Storage) -> None:
         self._catalog = catalog
         self._storage = storage
+        self._beside = ThreadPoolExecutor(max_workers=1)
         self.look_anew()
 
     def look_anew(self) -> None:
         """Look files up again: one that was there may be gone."""
         self.files = Files(self._storage)
         self._of_files: dict[str, Input] = {}
+        self._made: set[str] = set()
+        self._begun: dict[str, Future[Prepared | None]] = {}
+
+    def begin(self, to_come: Iterable[Insight], engine: Engine) -> None:
+        """Begin with the queries of the next insights of the run, given in their order.
+
+        Only of those whose every table was read or published in this run before: of a table that the run is yet to
+        make, files would be looked up that are soon others.
+        """
+        for insight in to_come:
+            name = insight.table.name
+            if len(self._begun) < _BEGUN and name not in self._begun and self._made.issuperset(insight.reads):
+                self._begun[name] = self._beside.submit(engine.prepare, insight.query, insight.table, self.files)
+
+    def begun(self, insight: Insight) -> Prepared | None:
+        """What was found of an insight that was begun with, waited for; None where nothing was."""
+        future = self._begun.pop(insight.table.name, None)
+        if future is None or future.cancel():
+            return None
+        with suppress(Exception):  # whoever asks runs it again, and says what is wrong
+            return future.result()
+        return None
+
+    def made(self, names: Iterable[str]) -> None:
+        """Know tables that this run makes no more."""
+        self._made.update(names)
 
     def of(self, name: str) -> Input:
         """The state of a table, see `state_of`."""
@@ -184,7 +216,7 @@ def publish(
     version = f"{instant_name(_now())}-{secrets.token_hex(3)}"
     folder = version_folder(table, version)
     try:
-        unloaded = engine.unload(insight.query, table, folder, states.files)
+        unloaded = engine.unload(insight.query, table, folder, states.files, states.begun(insight))
     except Exception:
         states.look_anew()
         storage.delete(stored.key for stored in storage.list(folder))  # a full disk must not stay full
@@ -210,6 +242,7 @@ def publish(
         _compare_and_set(table.name, catalog, moved)
     except _Pinned:
         return replace(publication, outcome="pinned")
+    states.made([table.name])
     _remove_old(states.versions(table), table, catalog, storage)
     return replace(publication, outcome="published")
 

@@ -1,20 +1,20 @@
 """Spotify's data exports: which files of a zip or folder hold listening, and their rows, safe to store.
 
-How an archive is opened belongs to `archives`, how a file is read to `rows`, what is dropped to `privacy`. What a row
-means belongs to `cleaning`: rows come out as Spotify wrote them, good or absurd.
+How an archive is opened belongs to `archives`, how a file is read to `rows` and `encoding`, what is dropped to
+`privacy`. What a row means belongs to `cleaning`: rows come out as Spotify wrote them, good or absurd.
 """
 
-import gzip
+import os
 import re
 from codecs import BOM_UTF8
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-
-import orjson
+from queue import SimpleQueue
 
 from spotifriend_dagster.sources.archives import (
     MAX_TOTAL_BYTES,
@@ -23,6 +23,7 @@ from spotifriend_dagster.sources.archives import (
     open_archive,
     shown,
 )
+from spotifriend_dagster.sources.encoding import Encoded, EncodedFile, another_encoder, encode
 from spotifriend_dagster.sources.errors import ExportError
 from spotifriend_dagster.sources.rows import Kind, RawRow, first_row_kind, read_rows
 
@@ -36,7 +37,12 @@ _NAMES: dict[Kind, re.Pattern[str]] = {
 }
 _UNSAFE_IN_KEYS = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME = 100
-_GZIP_LEVEL = 1
+_AT_ONCE = 3  # files: each process reads one, and the next is unpacked
+_MUCH = 30_000_000  # bytes of history; a second process is worth its start
+_SEVERAL_USERS = (
+    "The export holds the listening of more than one Spotify user: if they are not one person, import each one's files "
+    "under a listener id of their own."
+)
 _NAMES_SHOWN = 5
 
 
@@ -61,20 +67,6 @@ class HistoryFile:
 
 
 @dataclass(frozen=True)
-class EncodedFile:
-    """A history file as it is stored: gzipped JSON Lines of `RawRow`, the same bytes for the same content.
-
-    `rows` counts all lines, `unreadable_rows` those with a problem instead of a payload; `problems` are sentences.
-    """
-
-    name: str
-    content: bytes = field(repr=False)
-    rows: int
-    unreadable_rows: int
-    problems: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Export:
     """An export that is listed and identified; its rows are read on demand.
 
@@ -89,29 +81,31 @@ class Export:
     problems: tuple[str, ...]
 
     def encoded_files(self) -> Iterator[EncodedFile]:
-        """Every file as it is stored, one at a time. While it is read, the next is unpacked, the one before packed.
+        """Every file as it is stored, in their order; those that come next are worked on meanwhile.
 
         Raises:
             ExportError: a file changed or went away since the export was opened.
         """
         user_names: set[str] = set()
-        with ThreadPoolExecutor(max_workers=2) as beside:
-            pending: Future[EncodedFile] | None = None
-            for file, content in zip(self.files, _contents(self.files, beside), strict=True):
-                read = read_rows(content, file.name)
-                problems = _row_problems(file.name, read.rows)
-                if len(user_names) < 2 <= len(user_names | read.user_names):
-                    problems.append(
-                        "The export holds the listening of more than one Spotify user: if they are not one person, "
-                        "import each one's files under a listener id of their own."
-                    )
-                user_names |= read.user_names
-                following = beside.submit(_compressed, file.name, read.rows, problems)
-                if pending:
-                    yield pending.result()
-                pending = following
-            if pending:
-                yield pending.result()
+        with ExitStack() as stack:
+            encoders = SimpleQueue[Callable[[str, bytes], Encoded]]()
+            encoders.put(encode)
+            if len(self.files) > 1 and sum(file.size for file in self.files) > _MUCH and (os.cpu_count() or 1) > 1:
+                encoders.put(stack.enter_context(another_encoder()))
+
+            def encoded(file: HistoryFile) -> Encoded:
+                content = _content(file)
+                encoder = encoders.get()
+                try:
+                    return encoder(file.name, content)
+                finally:
+                    encoders.put(encoder)
+
+            beside = stack.enter_context(ThreadPoolExecutor(max_workers=_AT_ONCE))
+            for file, names in _in_turn(encoded, self.files, beside):
+                several = len(user_names) < 2 <= len(user_names | names)
+                user_names |= names
+                yield replace(file, problems=(*file.problems, _SEVERAL_USERS)) if several else file
 
 
 def read_export(path: Path) -> Export:
@@ -223,13 +217,21 @@ def _nothing_found(path: Path, ignored: set[str], problems: list[str]) -> str:
     return f"{name} holds no streaming history{found}: {HOW_TO_ASK}."
 
 
-def _contents(files: Sequence[HistoryFile], beside: Executor) -> Iterator[bytes]:
-    """The content of each file; while one is used, the next is unpacked."""
-    following = [beside.submit(_content, file) for file in files[:1]]
-    for number in range(1, len(files) + 1):
-        content = following.pop().result()
-        following += [beside.submit(_content, file) for file in files[number : number + 1]]
-        yield content
+def _in_turn(
+    work: Callable[[HistoryFile], Encoded], files: Sequence[HistoryFile], beside: Executor
+) -> Iterator[Encoded]:
+    """What is made of each file, in their order; a few are held at once, for they are large."""
+    begun: deque[Future[Encoded]] = deque()
+    try:
+        for file in files:
+            if len(begun) > _AT_ONCE:
+                yield begun.popleft().result()
+            begun.append(beside.submit(work, file))
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        for future in begun:
+            future.cancel()
 
 
 def _content(file: HistoryFile) -> bytes:
@@ -240,27 +242,3 @@ def _content(file: HistoryFile) -> bytes:
     if sha256(content).hexdigest() != file.sha256:
         raise ExportError(f"{file.source.name} changed while it was being imported: import it again.")
     return content
-
-
-def _row_problems(name: str, rows: list[RawRow]) -> list[str]:
-    unreadable = [(row["row"], row["problem"]) for row in rows if row["problem"]]
-    if not unreadable:
-        return []
-    number, problem = unreadable[0]
-    return [
-        f"{name}: {len(unreadable):,} of {len(rows):,} rows cannot be read and are set aside, the first at position "
-        f"{number:,} ({problem.removesuffix('.')}): download the export again to get them."
-    ]
-
-
-def _compressed(name: str, rows: list[RawRow], problems: list[str]) -> EncodedFile:
-    # A list is written four times as fast as its items one by one. Inside a text, quotes follow a backslash, so what
-    # separates two rows is found nowhere else.
-    lines = orjson.dumps(rows)[1:-1].replace(b'},{"file":', b'}\n{"file":') + b"\n"
-    return EncodedFile(
-        name=name,
-        content=gzip.compress(lines, compresslevel=_GZIP_LEVEL, mtime=0),
-        rows=len(rows),
-        unreadable_rows=sum(row["problem"] is not None for row in rows),
-        problems=tuple(problems),
-    )

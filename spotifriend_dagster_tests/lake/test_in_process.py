@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spotifriend_dagster.lake.dialect import InvalidSQL
-from spotifriend_dagster.lake.engine import Engine, Unloaded
+from spotifriend_dagster.lake.engine import Engine, Prepared, Unloaded
 from spotifriend_dagster.lake.files import Files
 from spotifriend_dagster.lake.in_process import ThriftyEngine
 from spotifriend_dagster.lake.parquet import UnreadableFile
@@ -36,7 +36,9 @@ class PaidEngine(Engine):
         self.asked.append(sql)
         raise NotImplementedError
 
-    def unload(self, sql: str, table: Table, prefix: str, files: Files | None = None) -> Unloaded:
+    def unload(
+        self, sql: str, table: Table, prefix: str, files: Files | None = None, prepared: Prepared | None = None
+    ) -> Unloaded:
         self.asked.append(sql)
         return Unloaded([], bytes_scanned=4321)
 

@@ -1,6 +1,7 @@
 """Readers see whole, audited versions, the newest that there is; and one command goes back."""
 
 import shutil
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from spotifriend_dagster.lake import publishing
 from spotifriend_dagster.lake.catalog import CatalogConflict, FolderCatalog
+from spotifriend_dagster.lake.engine import Prepared
 from spotifriend_dagster.lake.publishing import (
     KEPT_VERSIONS,
     Published,
@@ -25,6 +27,7 @@ from spotifriend_dagster.lake.publishing import (
 from spotifriend_dagster.lake.queries import NO_VALUE
 from spotifriend_dagster.lake.storage import ObjectMissing
 from spotifriend_dagster.tables.cleaned import PLAYS
+from spotifriend_dagster.tables.insight import Insight
 from spotifriend_dagster.tables.rendering import glue_table_input
 from spotifriend_dagster_tests.lake.made_insights import INSIGHT, MadeLake, answers
 from spotifriend_dagster_tests.lake.processes import finished, started_at_once
@@ -77,6 +80,36 @@ def test_after_a_failure_a_run_looks_at_files_anew(lake: MadeLake) -> None:
         publishing.publish(INSIGHT, lake.engine, lake.catalog, lake.storage, states)  # type: ignore[arg-type]
     assert states.of("plays") == state_of("plays", lake.catalog, lake.storage) != before
     assert states.files.list(PLAYS.folder) == []
+
+
+def begun(lake: MadeLake, states: States, insight: Insight = INSIGHT) -> Prepared | None:
+    """What the engine is given of an insight that was to be begun with, when it is published."""
+    states.begin([insight], lake.engine)  # type: ignore[arg-type]
+    while any(future.running() for future in states._begun.values()):  # else it is not waited for
+        time.sleep(0.01)
+    publishing.publish(INSIGHT, lake.engine, lake.catalog, lake.storage, states)  # type: ignore[arg-type]
+    return lake.engine.given[-1]
+
+
+def test_a_query_that_comes_next_is_begun_when_all_that_it_reads_is_made(lake: MadeLake) -> None:
+    """The files of a table that the run is yet to make would be looked up, and be others by then."""
+    states = States(lake.catalog, lake.storage)
+    assert begun(lake, states) is None
+    states.made(["plays"])
+    prepared = begun(lake, states)
+    assert prepared is not None
+    assert prepared.rows is lake.engine.answer
+    assert begun(lake, States(lake.catalog, lake.storage)) is None, "another run has other files"
+
+
+def test_a_query_that_fails_before_it_is_asked_for_is_run_again(lake: MadeLake) -> None:
+    """What is wrong is said where somebody asks, and after a failure nothing counts that was found before."""
+    states = States(lake.catalog, lake.storage)
+    states.made(["plays"])
+    assert begun(lake, states, replace(INSIGHT, query="SELECT 1")) is None
+    states.begin([INSIGHT], lake.engine)  # type: ignore[arg-type]
+    states.look_anew()
+    assert states.begun(INSIGHT) is None
 
 
 def test_a_version_that_passes_is_what_readers_see(lake: MadeLake) -> None:

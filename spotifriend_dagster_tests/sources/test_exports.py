@@ -1,13 +1,17 @@
 import gzip
 import itertools
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spotifriend_dagster.sources import encoding, exports
+from spotifriend_dagster.sources.encoding import EncodedFile
 from spotifriend_dagster.sources.errors import ExportError
-from spotifriend_dagster.sources.exports import EncodedFile, Export, read_export
+from spotifriend_dagster.sources.exports import Export, read_export
 from spotifriend_dagster.tables.raw import STREAMING_HISTORY
 from spotifriend_dagster_tests.sources.made_exports import (
     FORMS,
@@ -240,6 +244,31 @@ def test_a_file_that_changes_while_it_is_imported_stops_the_import(tmp_path: Pat
     (folder / "endsong_0.json").unlink()
     with pytest.raises(ExportError, match=r"endsong_0\.json cannot be read"):
         list(export.encoded_files())
+
+
+@pytest.mark.parametrize("is_ended", [False, True], ids=["to the end", "one of which ends early"])
+def test_two_processes_read_what_one_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_ended: bool) -> None:
+    """A large export's files are shared between them; nothing else may depend on it, nor on how long both live."""
+    several = {"endsong_1.json": as_json([extended_row(3, username="another")]), "endsong_2.json": b"[{]"}
+    path = make(tmp_path, HISTORY | several)
+    alone = stored(path)
+    begun: list[subprocess.Popen[bytes]] = []
+
+    class Process(subprocess.Popen[bytes]):
+        def __init__(self, *what: Any, **how: Any) -> None:
+            super().__init__(*what, **how)
+            begun.append(self)
+            if is_ended:
+                self.kill()
+
+    if not is_ended:  # what the other process did not read would be read by this
+        monkeypatch.setattr(encoding, "encode", None)
+    monkeypatch.setattr(encoding.subprocess, "Popen", Process)
+    monkeypatch.setattr(exports, "_MUCH", 0)
+    assert stored(path) == alone
+    assert sum("more than one Spotify user" in problem for file in alone[1] for problem in file.problems) == 1
+    assert len(begun) == 1
+    assert begun[0].returncode is not None, "it ends with the export"
 
 
 def test_encoding_can_be_stopped_at_any_file(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spotifriend_dagster.cli.session import Session, UserError, pass_session, speaks_plainly
+from spotifriend_dagster.cli.session import Session, UserError, pass_session, require_agreement, speaks_plainly
 
 if TYPE_CHECKING:
     from spotifriend_dagster.assets.quicksight import Dashboards
@@ -40,7 +40,7 @@ def quicksight(session: Session, yes: bool, refreshes: bool, remove: bool) -> No
     if not changes:
         session.console.print("QuickSight is as it is to be.")
     elif not yes:
-        click.confirm(f"Make these {len(changes)} changes?", abort=True)
+        require_agreement(f"Make these {len(changes)} changes?")
     begun = {}
     for change in changes:
         if ingestion := apply(service, place, change):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spotifriend_dagster.cli.changes import show, spoken
-from spotifriend_dagster.cli.session import Session, UserError, pass_session, speaks_plainly
+from spotifriend_dagster.cli.session import Session, UserError, pass_session, require_agreement, speaks_plainly
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -210,13 +210,8 @@ class _Deployment:
                 f"{', '.join(grave)} would go or be replaced, and --yes does not agree to that: give the same command "
                 "without it, and look. Nothing was changed."
             )
-        try:
-            is_agreed = self.is_agreed or click.confirm("Make these changes?", default=False)
-        except click.Abort:  # by Ctrl-C, or because nobody is there to answer
-            self.console.print()
-            is_agreed = False
-        if not is_agreed:
-            raise UserError("Nothing was changed. (Where nobody can answer, give --yes.)")
+        if not self.is_agreed:
+            require_agreement("Make these changes?")
 
     def _execute(self, changes: ChangeSet) -> Stack:
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spotifriend_dagster.cli.session import Session, UserError, pass_session, speaks_plainly
+from spotifriend_dagster.cli.session import Session, UserError, pass_session, require_agreement, speaks_plainly
 
 if TYPE_CHECKING:
     from spotifriend_dagster.lake.forgetting import Found
@@ -41,7 +41,7 @@ def forget(session: Session, listener: str, yes: bool) -> None:
     session.listeners.without(listener)  # what cannot be written without them is said before anything goes
     _print_what_goes(session, listener, found)
     if not yes:
-        click.confirm(f"Forget {listener} for good?", abort=True)
+        require_agreement(f"Forget {listener} for good?")
     with _alone(session):
         _forget(session, listener, found)
         _require_nothing(session, listener, _searched(session, listener, "Searching", everywhere=True))

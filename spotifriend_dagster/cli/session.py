@@ -42,6 +42,21 @@ class UserError(click.ClickException):
         click.secho(f"✗ {self.message}", fg="red", err=True)
 
 
+def require_agreement(question: str) -> None:
+    """Ask, and go on after a yes alone.
+
+    Raises:
+        UserError: the answer was another one, Ctrl-C, or none, as nobody is there.
+    """
+    try:
+        is_agreed = click.confirm(question, default=False)
+    except click.Abort:
+        click.echo()
+        is_agreed = False
+    if not is_agreed:
+        raise UserError("Nothing was changed. (Where nobody can answer, give --yes.)")
+
+
 def speaks_plainly(command: _Command) -> _Command:
     """Turn every error that a user can cause into its sentence."""
 

@@ -99,7 +99,7 @@ def test_the_command_says_what_it_would_do_asks_and_does_it(server: QuickSightSe
     document.write((document.read() or b"") + b'quicksight = ["user/anna"]\n')
     said = given(answer="n\n")
     assert "create data source spotifriend-athena" in said
-    assert "Aborted" in said
+    assert "Nothing was changed" in said
     assert server.changes() == []
     said = given("--yes")
     assert "✓ create dashboard spotifriend-listening ✓ spotifriend-" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -25,6 +26,9 @@ from spotifriend_dagster.lake.pulls import write_pull
 from spotifriend_dagster.listeners import ListenersFile
 from spotifriend_dagster.settings import Settings
 from spotifriend_dagster.tables.raw import RECENTLY_PLAYED
+
+# What a script starts in the background ignores Ctrl-C, and so do the processes to which tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples each time: who changes nothing breaks nothing. HYPOTHESIS_PROFILE=explore draws others.
 settings.register_profile("explore", settings.default)

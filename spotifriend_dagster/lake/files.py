@@ -38,8 +38,7 @@ class Files:
                 within = f"{folder}/"
                 return [stored for stored in self._listed[known] if stored.key.startswith(within)]
         found = self._storage.list(prefix)
-        self._listed[folder] = found
-        return found
+        return list(self._listed.setdefault(folder, found))  # one of two threads was first
 
     def add(self, prefix: str, written: Sequence[StoredObject]) -> None:
         """Know all that is in a folder, which was just written: it need not be listed."""

@@ -17,6 +17,7 @@ import pytest
 from spotifriend_dagster.lake.catalog import FolderCatalog
 from spotifriend_dagster.lake.dialect import InvalidSQL, SQLError, UnsupportedSQL
 from spotifriend_dagster.lake.engine import RESULT_FILE, DuckDBEngine, EngineError, QueryFailed
+from spotifriend_dagster.lake.files import Files
 from spotifriend_dagster.lake.json_lines import to_json_lines
 from spotifriend_dagster.lake.parquet import UnreadableFile
 from spotifriend_dagster.lake.queries import NO_VALUE
@@ -280,6 +281,19 @@ def test_unload_of_the_same_rows_gives_the_same_bytes(lake: Lake) -> None:
     of_anna = f"listener=anna/{RESULT_FILE}"
     first, second, third = (lake.storage.read(f"insights/tracks/version={version}/{of_anna}") for version in (1, 2, 3))
     assert first == second == third
+
+
+def test_what_was_found_before_counts_unless_a_table_was_defined_anew(lake: Lake) -> None:
+    """An insight is read by others, and is published by the same run: not what it was before is to be told on."""
+    listens(lake)
+    files = Files(lake.storage)
+    prepared = lake.engine.prepare(TRACKS_SQL, TRACKS, files)
+    none = replace(prepared, rows=prepared.rows.slice(0, 0))
+    assert lake.engine.unload(TRACKS_SQL, TRACKS, "insights/tracks/version=1", files, none).files == []
+    lake.define(LISTENS, "cleaned/others")
+    lake.put("cleaned/others/listener=ben/year=2024/part.parquet", listen(1, "2024-05-01T10:00:00", track="New"))
+    (written,) = lake.engine.unload(TRACKS_SQL, TRACKS, "insights/tracks/version=2", files, prepared).files
+    assert pq.read_table(BytesIO(lake.storage.read(written.key))).column("track").to_pylist() == ["New"]
 
 
 def test_unload_of_no_rows_writes_no_file(lake: Lake) -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -175,15 +176,17 @@ def test_a_run_that_is_terminated_stops_its_jobs(
     jobs.script = tmp_path / "script" / "glue_job.py"
     jobs.script.write_text("import time\ntime.sleep(60)\n")
 
+    both_run, is_over = threading.Event(), threading.Event()
+    submitted = count(1)
+
     class Pool(ThreadPoolExecutor):
         def submit(self, *what: Any, **how: Any) -> Future[Any]:
-            if self._work_queue.qsize() == 1:  # of four, two are running and one waits
-                assert both_run.wait(30)
-                time.sleep(10 if when == "it submits" else 0)  # the interrupt ends it
+            if next(submitted) == 4 and when == "it submits":  # the others are running, or wait for a thread
+                assert both_run.wait(60)
+                time.sleep(10)  # which the interrupt ends
             return super().submit(*what, **how)
 
     monkeypatch.setattr(plays_on_glue, "ThreadPoolExecutor", Pool)
-    both_run, is_over = threading.Event(), threading.Event()
 
     def terminate() -> None:
         while len(jobs.arguments) < 2:
